@@ -1,0 +1,236 @@
+#!/usr/bin/env bash
+# Runs one example as its head comment says, against servers on loopback that it starts and stops itself.
+#
+#   run_examples.sh BIN_DIR EXAMPLE
+#
+# Exits with 0 if output and exit code are right, 1 if not, 77 if a server that the example needs is not installed.
+set -euo pipefail
+
+if [ $# != 2 ]; then
+    echo "usage: run_examples.sh BIN_DIR EXAMPLE" >&2
+    exit 2
+fi
+bin=$(cd "$1" && pwd)
+example=$2
+PATH=$PATH:/usr/sbin:/sbin  # where nginx lives, for users other than root
+
+tmp=$(mktemp -d)
+chmod 755 "$tmp"  # nginx's workers are another user
+servers=()
+stop_servers() {
+    local pid
+    for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${servers[@]}"; do wait "$pid" 2>/dev/null || true; done
+    servers=()
+}
+trap 'stop_servers; rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+skip() {
+    printf 'skipped: %s\n' "$*"
+    exit 77
+}
+
+# --- Starting servers ---
+
+# eventually SECONDS COMMAND...: until it succeeds.
+eventually() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.02
+    done
+}
+
+running() { kill -0 "$1" 2>/dev/null; }
+said() { grep -qE "$1" "$2" 2>/dev/null; }
+said_or_gone() { said "$2" "$3" || ! running "$1"; }
+
+# start READY COMMAND...: in the background, until its output matches READY; sets pid and log. In the command, PORT
+# stands for a port that is tried, SOCKET for a path; a port that somebody has is replaced by the next try.
+start() {
+    local ready=$1 try
+    shift
+    for try in {1..20}; do
+        port=$((10000 + RANDOM % 20000))  # below the ephemeral range; PORT + 1 may be used, too
+        log=$tmp/log.$port
+        "${@//PORT/$port}" >"$log" 2>&1 &
+        pid=$!
+        if ! eventually 20 said_or_gone "$pid" "$ready" "$log"; then
+            kill "$pid"
+            fail "$1 does not start: $(cat "$log")"
+        fi
+        if running "$pid"; then
+            servers+=("$pid")
+            return 0
+        fi
+        said 'in use' "$log" || fail "$1 ended: $(cat "$log")"
+    done
+    fail "$1 finds no free port"
+}
+
+start_echo_server() {
+    start 'silent on' "$bin/echo_server" 127.0.0.1 PORT
+    echo_port=$port silent_port=$((port + 1)) echo_pid=$pid
+}
+
+# --- Checking a program ---
+
+# expect STATUS PATTERN COMMAND...: the exit code, and a line of the output (stdout and stderr).
+expect() {
+    local status=$1 pattern=$2 got=0
+    shift 2
+    echo "\$ $*"
+    timeout 60 "$@" >"$tmp/out" 2>&1 || got=$?
+    cat "$tmp/out"
+    [ "$got" = "$status" ] || fail "exit code $got, not $status"
+    said "$pattern" "$tmp/out" || fail "no line matches: $pattern"
+}
+
+refused_port() {  # of a server that has ended
+    start_echo_server
+    kill "$echo_pid"
+    eventually 20 not_running "$echo_pid" || fail "echo_server does not end"
+    closed_port=$echo_port
+}
+not_running() { ! running "$1"; }
+
+# interrupt PID LOG: Ctrl-C, and its exit code.
+interrupt() {
+    local status=0
+    kill -INT "$1"
+    eventually 20 not_running "$1" || fail "does not end on Ctrl-C"
+    wait "$1" || status=$?
+    cat "$2"
+    return "$status"
+}
+
+# --- The examples ---
+
+run_connect_demo() {
+    expect 0 '^all as promised$' "$bin/connect_demo"
+}
+
+run_echo_server() {
+    start_echo_server
+    interrupt "$echo_pid" "$log" || fail "exit code $?"
+}
+
+run_echo_client() {
+    start_echo_server
+    expect 0 '^hello, dial$' "$bin/echo_client" 127.0.0.1 "$echo_port" 'hello, dial'
+    expect 0 "^connected from 127.0.0.1:[0-9]+ to 127.0.0.1:$echo_port\$" "$bin/echo_client" 127.0.0.1 "$echo_port"
+    refused_port
+    expect 1 'Connection refused' "$bin/echo_client" 127.0.0.1 "$closed_port"
+    expect 2 'HOST is an IP address' "$bin/echo_client" localhost 5555
+    expect 2 'PORT is a number from 1 to 65535' "$bin/echo_client" 127.0.0.1 65536
+}
+
+run_five_tokens() {
+    start_echo_server
+    expect 0 '^spawn +connected' "$bin/five_tokens" 127.0.0.1 "$echo_port"
+    local token
+    for token in coroutine as_tuple callback use_future; do
+        said "^$token +connected to 127.0.0.1:$echo_port\$" "$tmp/out" || fail "nothing from $token"
+    done
+    refused_port
+    expect 1 'Connection refused' "$bin/five_tokens" 127.0.0.1 "$closed_port"
+}
+
+run_connect_timeout() {
+    start_echo_server
+    expect 1 "^127.0.0.1:$silent_port: not connected within the time limit .* ms\\)\$" \
+        "$bin/connect_timeout" 127.0.0.1 "$silent_port" 250
+    said '^the socket is open and unconnected$' "$tmp/out" || fail "nothing about the socket"
+    expect 1 'not connected within the time limit \(0 ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 0
+    expect 0 ': connected \([0-9]+ ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 60000
+    expect 2 'MILLISECONDS is a number' "$bin/connect_timeout" 127.0.0.1 "$echo_port" soon
+}
+
+run_connect_cancel_by_signal() {
+    start_echo_server
+    local program=$bin/connect_cancel_by_signal out=$tmp/cancel
+    echo "\$ connect_cancel_by_signal 127.0.0.1 $silent_port 127.0.0.1 $echo_port"
+    "$program" 127.0.0.1 "$silent_port" 127.0.0.1 "$echo_port" >"$out" 2>&1 &
+    servers+=("$!")
+    local program_pid=$!
+    eventually 20 said 'Ctrl-C gives up' "$out" || fail "does not start: $(cat "$out")"
+    sleep 0.2  # it connects
+    interrupt "$program_pid" "$out" || fail "exit code $?"
+    said '^cancelled: Operation canceled$' "$out" || fail "not cancelled"
+    said "^the same socket connected to 127.0.0.1:$echo_port\$" "$out" || fail "the socket did not connect again"
+    expect 0 "^connected to 127.0.0.1:$echo_port\$" "$program" 127.0.0.1 "$echo_port" 127.0.0.1 "$echo_port"
+}
+
+run_many_connects() {
+    start_echo_server
+    expect 0 '^200 x connected$' "$bin/many_connects" 127.0.0.1 "$echo_port" 200
+    said '200 of 200 done, 0 failed' "$tmp/out" || fail "no progress line"
+    refused_port
+    expect 1 '^20 x Connection refused$' "$bin/many_connects" 127.0.0.1 "$closed_port" 20
+}
+
+run_compose_thread_pool() {
+    start_echo_server
+    start 'forwarding' "$bin/compose_thread_pool" PORT 127.0.0.1 "$echo_port"
+    local forwarder=$pid forwarder_log=$log
+    expect 0 '^through$' "$bin/echo_client" 127.0.0.1 "$port" through
+    expect 0 '^300 x connected$' "$bin/many_connects" 127.0.0.1 "$port" 300
+    kill "$echo_pid"
+    eventually 20 not_running "$echo_pid" || fail "echo_server does not end"
+    expect 1 'End of file|reset' "$bin/echo_client" 127.0.0.1 "$port"
+    interrupt "$forwarder" "$forwarder_log" || fail "exit code $?"
+    said "^compose_thread_pool: 127.0.0.1:$echo_port: Connection refused\$" "$forwarder_log" || fail "no error line"
+    said ' clients served, [1-9]' "$forwarder_log" || fail "no summary"
+}
+
+run_redis_ping() {
+    command -v redis-server >/dev/null || skip "no redis-server (apt install redis-server)"
+    start 'Ready to accept connections unix|The server is now ready to accept connections at' \
+        redis-server --port PORT --bind 127.0.0.1 --unixsocket "$tmp/redis.sock" --dir "$tmp" --save '' --daemonize no
+    expect 0 '^PONG$' "$bin/redis_ping" 127.0.0.1 "$port"
+    expect 0 '^PONG$' "$bin/redis_ping" "unix:$tmp/redis.sock"
+    expect 1 'No such file or directory' "$bin/redis_ping" "unix:$tmp/nothing"
+    expect 2 'usage: redis_ping' "$bin/redis_ping"
+}
+
+run_http_get() {
+    command -v nginx >/dev/null || skip "no nginx (apt install nginx-light)"
+    mkdir -p "$tmp/www"
+    echo 'hello from nginx' >"$tmp/www/index.html"
+    start 'start worker process ' start_nginx PORT
+    expect 0 '^hello from nginx$' "$bin/http_get" 127.0.0.1 "$port" /
+    said '^HTTP 200 OK$' "$tmp/out" || fail "no status line"
+    expect 1 '^HTTP 404 Not Found$' "$bin/http_get" 127.0.0.1 "$port" /nothing
+}
+
+start_nginx() {
+    cat >"$tmp/nginx.conf" <<EOF
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr notice;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server { listen 127.0.0.1:$1; root www; }
+}
+EOF
+    exec nginx -p "$tmp" -c nginx.conf
+}
+
+[ "$(type -t "run_$example")" = function ] || fail "no example '$example'"
+[ -x "$bin/$example" ] || fail "not built: $bin/$example"
+"run_$example"
+echo "passed: $example"

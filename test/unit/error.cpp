@@ -1,0 +1,89 @@
+#include <dial/error.hpp>
+
+#include <gtest/gtest.h>
+#include <boost/asio/error.hpp>
+#include <boost/system/errc.hpp>
+
+#include <string>
+#include <system_error>
+
+namespace {
+
+constexpr dial::error every_error[] = {dial::error::timeout, dial::error::no_addresses, dial::error::invalid_target};
+
+TEST(error, converts_to_error_code_by_itself) {
+    const dial::error_code ec = dial::error::timeout;
+    EXPECT_EQ(ec.category(), dial::dial_category());
+    EXPECT_EQ(ec.value(), static_cast<int>(dial::error::timeout));
+    EXPECT_EQ(ec, dial::error::timeout);
+}
+
+TEST(error, no_code_reads_as_success) {
+    EXPECT_EQ(static_cast<int>(dial::error::timeout), 1);
+    for (const dial::error e : every_error) {
+        const dial::error_code ec = e;
+        EXPECT_TRUE(ec.failed());
+        EXPECT_TRUE(ec) << ec.value();
+        EXPECT_GE(ec.value(), 1);
+    }
+}
+
+TEST(error, the_category_is_one_object_named_dial) {
+    EXPECT_STREQ(dial::dial_category().name(), "dial");
+    EXPECT_EQ(&dial::dial_category(), &dial::dial_category());
+}
+
+TEST(error, codes_print_as_dial_and_their_number) {
+    EXPECT_EQ(dial::error_code{dial::error::timeout}.to_string(), "dial:1");
+}
+
+TEST(error, each_message_says_what_to_look_at) {
+    const auto message = [](dial::error e) { return dial::error_code{e}.message(); };
+    EXPECT_NE(message(dial::error::timeout).find("within the time limit"), std::string::npos);
+    EXPECT_NE(message(dial::error::no_addresses).find("no address that can be tried"), std::string::npos);
+    EXPECT_NE(message(dial::error::invalid_target).find("check how it is written"), std::string::npos);
+}
+
+TEST(error, each_message_is_its_own) {
+    for (const dial::error a : every_error)
+        for (const dial::error b : every_error)
+            EXPECT_EQ(a == b, dial::error_code{a}.message() == dial::error_code{b}.message());
+}
+
+TEST(error, timeout_equals_the_timed_out_that_people_know) {
+    const dial::error_code ec = dial::error::timeout;
+    EXPECT_EQ(ec, std::errc::timed_out);
+    EXPECT_EQ(ec, boost::system::errc::timed_out);
+    EXPECT_EQ(static_cast<std::error_code>(ec), std::errc::timed_out);
+}
+
+TEST(error, timeout_is_neither_the_callers_cancellation_nor_the_kernels_own_timeout) {
+    const dial::error_code ec = dial::error::timeout;
+    EXPECT_NE(ec, boost::asio::error::operation_aborted);
+    EXPECT_NE(ec, std::errc::operation_canceled);
+    EXPECT_NE(ec, dial::error_code(ETIMEDOUT, boost::system::system_category()));
+}
+
+TEST(error, the_kernels_timeout_equals_the_same_condition) {
+    EXPECT_EQ(dial::error_code(ETIMEDOUT, boost::system::system_category()), boost::system::errc::timed_out);
+}
+
+TEST(error, only_timeout_equals_timed_out) {
+    for (const dial::error e : every_error)
+        EXPECT_EQ(dial::error_code{e} == std::errc::timed_out, e == dial::error::timeout);
+}
+
+TEST(error, invalid_target_equals_invalid_argument) {
+    EXPECT_EQ(dial::error_code{dial::error::invalid_target}, std::errc::invalid_argument);
+}
+
+TEST(error, a_number_that_is_no_code_is_called_unknown) {
+    for (const int unknown : {-1, 0, 4711}) {
+        const dial::error_code ec{unknown, dial::dial_category()};
+        EXPECT_NE(ec.message().find("unknown"), std::string::npos);
+        EXPECT_NE(ec, std::errc::timed_out);
+        EXPECT_EQ(ec.default_error_condition().category(), dial::dial_category());
+    }
+}
+
+}  // namespace
