@@ -1,7 +1,7 @@
 // Connects under a time limit and says which of three things happened: connected, out of time, or another error.
 //
 //   $ connect_timeout 127.0.0.1 5556 250
-//   127.0.0.1:5556: not connected within the time limit (250 ms)
+//   127.0.0.1:5556: timed out: not connected within the time limit (250 ms)
 //   the socket is open and unconnected
 //
 // Shows: the limit is an argument of dial::connect, not a second operation beside it; running out of it is

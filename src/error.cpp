@@ -11,7 +11,7 @@ public:
 
     std::string message(int code) const override {
         switch (static_cast<error>(code)) {  // no default: the compiler names the case we forget
-            case error::timeout: return "not connected within the time limit";
+            case error::timeout: return "timed out: not connected within the time limit";
             case error::no_addresses: return "the host has no address that can be tried";
             case error::invalid_target: return "the target cannot be dialed; check how it is written and its kind";
         }

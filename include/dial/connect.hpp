@@ -54,8 +54,11 @@ static_assert(std::is_trivially_destructible_v<connect_options> && std::is_aggre
 
 namespace detail {
 
+// The first question keeps Asio's from being asked of anything else: to find out whether it might be a sender, Asio looks for
+// a function named connect, and finds those of dial.
 template <class T>
-concept executor = asio::execution::is_executor<T>::value || asio::is_executor<T>::value;
+concept executor = (requires(const T& e, void (*f)()) { e.execute(f); } || requires(const T& e) { e.on_work_started(); }) &&
+                   (asio::execution::is_executor<T>::value || asio::is_executor<T>::value);
 
 template <class T>
 concept execution_context = std::derived_from<T, asio::execution_context> && requires(T& c) { c.get_executor(); };

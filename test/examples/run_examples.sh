@@ -145,10 +145,10 @@ run_five_tokens() {
 
 run_connect_timeout() {
     start_echo_server
-    expect 1 "^127.0.0.1:$silent_port: not connected within the time limit .* ms\\)\$" \
+    expect 1 "^127.0.0.1:$silent_port: timed out: not connected within the time limit .* ms\\)\$" \
         "$bin/connect_timeout" 127.0.0.1 "$silent_port" 250
     said '^the socket is open and unconnected$' "$tmp/out" || fail "nothing about the socket"
-    expect 1 'not connected within the time limit \(0 ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 0
+    expect 1 'timed out: not connected within the time limit \(0 ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 0
     expect 0 ': connected \([0-9]+ ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 60000
     expect 2 'MILLISECONDS is a number' "$bin/connect_timeout" 127.0.0.1 "$echo_port" soon
 }

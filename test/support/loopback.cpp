@@ -30,8 +30,8 @@ descriptor open(int family) {
     return fd;
 }
 
-tcp::endpoint bind_to(const descriptor& fd, const std::string& address) {
-    const tcp::endpoint wanted{asio::ip::make_address(address), 0};
+tcp::endpoint bind_to(const descriptor& fd, const std::string& address, unsigned short port = 0) {
+    const tcp::endpoint wanted{asio::ip::make_address(address), port};
     if (::bind(fd.get(), wanted.data(), static_cast<socklen_t>(wanted.size())) != 0) fail("bind");
     return local_endpoint(fd.get());
 }
@@ -73,9 +73,9 @@ void descriptor::close() {
     if (fd_ != -1) ::close(std::exchange(fd_, -1));
 }
 
-tcp_server::tcp_server(const std::string& address, int backlog)
-    : listener_{open(asio::ip::make_address(address).is_v4() ? AF_INET : AF_INET6)}, endpoint_{
-                                                                                         bind_to(listener_, address)} {
+tcp_server::tcp_server(const std::string& address, int backlog, unsigned short port)
+    : listener_{open(asio::ip::make_address(address).is_v4() ? AF_INET : AF_INET6)},
+      endpoint_{bind_to(listener_, address, port)} {
     if (::listen(listener_.get(), backlog) != 0) fail("listen");
 }
 
@@ -87,8 +87,8 @@ std::size_t tcp_server::accept_all() const {
     return accept_waiting(listener_.get());
 }
 
-silent_server::silent_server(const std::string& address)
-    : tcp_server{address, 0}, filler_{open(endpoint().protocol().family())} {
+silent_server::silent_server(const std::string& address, unsigned short port)
+    : tcp_server{address, 0, port}, filler_{open(endpoint().protocol().family())} {
     const auto peer = endpoint();
     if (::connect(filler_.get(), peer.data(), static_cast<socklen_t>(peer.size())) != 0 && errno != EINPROGRESS)
         fail("connect");

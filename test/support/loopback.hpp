@@ -36,10 +36,10 @@ private:
     int fd_ = -1;
 };
 
-/// A TCP server on a port that the kernel has chosen.
+/// A TCP server, on a port that the kernel has chosen unless one is given.
 class tcp_server {
 public:
-    explicit tcp_server(const std::string& address = "127.0.0.1", int backlog = 4096);
+    explicit tcp_server(const std::string& address = "127.0.0.1", int backlog = 4096, unsigned short port = 0);
 
     asio::ip::tcp::endpoint endpoint() const { return endpoint_; }
     int fd() const { return listener_.get(); }
@@ -55,7 +55,7 @@ private:
 /// A TCP server whose queue is full: SYNs are dropped, and connects to it stay pending.
 class silent_server : public tcp_server {
 public:
-    explicit silent_server(const std::string& address = "127.0.0.1");
+    explicit silent_server(const std::string& address = "127.0.0.1", unsigned short port = 0);
 
 private:
     descriptor filler_;

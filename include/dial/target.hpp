@@ -1,0 +1,75 @@
+// Whereto: a host and a port, or a unix socket. Parsed and checked, never looked up.
+#pragma once
+
+#include <dial/error.hpp>
+
+#include <boost/asio/ip/address.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dial {
+
+/// Where to connect to.
+///
+///   host:port            example.com:443, 192.0.2.7:80, [2001:db8::1]:443, [fe80::1%eth0]:22, [fe80::1%2]:22
+///   host:service         example.com:https (services(5))
+///   unix:/path           a unix socket: unix:/run/redis.sock, unix:relative/path
+///   unix:@name           one with an abstract name (unix(7)); a file called @name is unix:./@name
+///
+/// What begins with "unix:" is always a path, unix:80 too; a host of that name is written Unix:80 or unix.:80.
+/// Services, and zones that are names, are looked up when they are dialed. A host name that getaddrinfo(3) would take
+/// for a number, as 127.1 or 0x7f.1, is refused; others go to the resolver as written, up to 253 bytes of 63 a label.
+class target {
+public:
+    /// No target: dialing it is `error::invalid_target`.
+    target() = default;
+
+    /// Parse `text`. Throw std::invalid_argument, whose what() names the flaw and its place.
+    target(const char* text) : target{std::string_view{text}} {}
+    target(const std::string& text) : target{std::string_view{text}} {}
+    target(std::string_view text);
+
+    /// A host (without brackets, they may be there) and a port or service, each by itself. Throws likewise.
+    target(std::string_view host, std::string_view port);
+    target(std::string_view host, std::uint16_t port);
+
+    /// Parses `text`; throws std::invalid_argument, or sets `ec` to `error::invalid_target` and returns no target.
+    static target parse(std::string_view text) { return target{text}; }
+    static target parse(std::string_view text, error_code& ec);
+
+    bool empty() const noexcept { return host_.empty() && path_.empty(); }
+
+    /// A unix socket: path() is what goes into sockaddr_un, with a NUL in front of an abstract name.
+    bool is_unix() const noexcept { return !path_.empty(); }
+    const std::string& path() const noexcept { return path_; }
+
+    /// A host: its name as written, or its address as Asio writes it, without brackets and zone.
+    const std::string& host() const noexcept { return host_; }
+    /// The host, if it is an address literal; a numeric zone is its scope.
+    const std::optional<boost::asio::ip::address>& address() const noexcept { return address_; }
+    /// The zone of an IPv6 literal when it is the name of an interface, which has to be looked up (if_nametoindex(3)).
+    const std::string& zone() const noexcept { return zone_; }
+    /// `localhost`, or a name under it: loopback, without a lookup (RFC 6761 section 6.3).
+    bool is_localhost() const noexcept;
+
+    /// The port; 0 where there is a service name.
+    std::uint16_t port() const noexcept { return port_; }
+    const std::string& service() const noexcept { return service_; }
+
+    /// In the form that parse() reads, which gives an equal target. Empty for no target.
+    std::string to_string() const;
+
+    bool operator==(const target&) const = default;
+
+private:
+    struct parser;
+
+    std::string host_, zone_, service_, path_;
+    std::optional<boost::asio::ip::address> address_;
+    std::uint16_t port_ = 0;
+};
+
+}  // namespace dial
