@@ -1,0 +1,58 @@
+// What happens during a dial, as it happens: what an observer is told, and what a report is made of.
+#pragma once
+
+#include <dial/error.hpp>
+#include <dial/options.hpp>
+#include <dial/time.hpp>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+namespace dial {
+
+/// How an attempt, a lookup or a phase ended.
+enum class outcome : unsigned char {
+    pending,      ///< It has not ended.
+    done,         ///< An attempt is connected; a lookup or a phase did what it was for.
+    deferred,     ///< TCP Fast Open: the SYN leaves with the first write, and only that tells.
+    failed,       ///< `error` says why.
+    timed_out,    ///< A limit passed: that of the attempt, or that of the whole dial.
+    another_won,  ///< Given up: another attempt connected first.
+    cancelled,    ///< Given up: the caller cancelled.
+    not_started,  ///< An address that was known and was not tried, because the dial was over.
+};
+
+/// The enumerator's name: "timed_out".
+std::string_view to_string(outcome how) noexcept;
+
+/// One thing that started or ended. What it points to is valid during the call that brings it.
+struct event {
+    enum class subject : unsigned char {
+        phase,    ///< A stretch of the whole: "resolve", "race"; `phase` has its name.
+        lookup,   ///< A question to the resolver: the addresses of one family, or the port of a service (family `any`).
+        attempt,  ///< One address; `index` tells attempts apart, and is the same in both events of one.
+    };
+
+    subject what = subject::phase;
+    bool ended = false;                                 ///< false: it has just started
+    time_point when = {};                               ///< Of the event.
+    outcome how = outcome::pending;                     ///< Once it has ended. `not_started` comes without a start, `ended` set.
+    error_code error = {};                              ///< Why it failed.
+    std::string_view note = {};                         ///< More about the failure: the option that the kernel refused, …
+    std::string_view phase = {};                        ///< phase: its name
+    address_family family = address_family::any;        ///< lookup: of the addresses asked for
+    std::span<const boost::asio::ip::address> addresses = {};  ///< lookup, ended: what it brought
+    std::size_t index = 0;                              ///< attempt: which
+    boost::asio::ip::tcp::endpoint peer = {};           ///< attempt: whereto
+    boost::asio::ip::tcp::endpoint local = {};          ///< attempt, connected: where from
+    std::string_view path = {};                         ///< attempt on a unix socket: whereto, as a target is written
+};
+
+static_assert(std::is_trivially_destructible_v<event> && std::is_aggregate_v<event>);
+
+}  // namespace dial

@@ -1,0 +1,398 @@
+// The timeline: a line for the lookups, a line with a bar for each attempt, and what it came to.
+#include <report/timeline.hpp>
+
+#include <report/remedy.hpp>
+#include <report/text.hpp>
+
+#include <dial/report.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dial::reporting {
+namespace {
+
+constexpr std::size_t narrowest = 20, shortest_bar = 8, longest_bar = 60;
+constexpr std::size_t longest_cause = 32;       // longer ones go below the line
+constexpr std::size_t not_started_in_full = 8;  // more of them are summed up
+
+std::string spaces(std::size_t count) {
+    return std::string(count, ' ');
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+    return std::string{text} + spaces(width - std::min(width, columns(text)));
+}
+
+std::string right_aligned(std::string_view text, std::size_t width) {
+    return spaces(width - std::min(width, columns(text))) + std::string{text};
+}
+
+// --- Lines, in colours and no longer than they may be ---
+
+enum class style : unsigned char { plain, good, bad, faint };
+
+const char* escape(style s) {
+    switch (s) {
+        case style::plain: break;
+        case style::good: return "\x1B[32m";
+        case style::bad: return "\x1B[31m";
+        case style::faint: return "\x1B[2m";
+    }
+    return "";
+}
+
+struct piece {
+    std::string text;
+    style look = style::plain;
+};
+
+class page {
+public:
+    page(std::size_t width, bool colour) : width_{std::max(width, narrowest)}, colour_{colour} {}
+
+    std::size_t width() const { return width_; }
+    std::string take() { return std::move(text_); }
+
+    void add(std::vector<piece> line) {
+        while (!line.empty()) {  // no spaces at the end
+            std::string& text = line.back().text;
+            text.erase(text.find_last_not_of(' ') + 1);
+            if (!text.empty()) break;
+            line.pop_back();
+        }
+        for (const piece& p : line) put(p.text, p.look);
+        text_ += '\n';
+    }
+
+    // `head`, then `text` in as many lines as it takes, one below the other. `head` is shorter than any width.
+    void add_wrapped(const std::string& head, std::string_view text, style look) {
+        const std::size_t indent = columns(head), room = width_ - indent;
+        if (columns(text) <= room) return add({{head}, {std::string{text}, look}});
+        bool first = true;
+        for (std::string& line : wrap(text, room, room)) {
+            add({{first ? head : spaces(indent)}, {std::move(line), look}});
+            first = false;
+        }
+    }
+
+private:
+    void put(const std::string& text, style look) {
+        const bool coloured = colour_ && look != style::plain && text.find_first_not_of(' ') != text.npos;
+        text_ += coloured ? escape(look) + text + "\x1B[0m" : text;
+    }
+
+    std::size_t width_;
+    bool colour_;
+    std::string text_;
+};
+
+// The first line begins at the margin, the others are indented.
+void add_sentence(page& to, std::string_view text, style look) {
+    bool first = true;
+    for (std::string& line : wrap(text, to.width(), to.width() - 2)) {
+        to.add({{first ? "" : "  "}, {std::move(line), look}});
+        first = false;
+    }
+}
+
+// --- The lookups ---
+
+std::string_view family_text(address_family f) {
+    switch (f) {
+        case address_family::any: break;
+        case address_family::v4: return "A";
+        case address_family::v6: return "AAAA";
+    }
+    return "service";
+}
+
+std::string failure_text(const error_code& error) {
+    namespace netdb = boost::asio::error;
+    if (error == netdb::no_data || error == dial::error::no_addresses) return "no addresses";
+    if (error == netdb::host_not_found || error == netdb::service_not_found) return explain(error).cause;
+    return "failed: " + (error ? explain(error).cause : "no reason given");
+}
+
+std::string lookup_text(const report::lookup& l) {
+    const std::size_t count = l.addresses.size();
+    switch (l.how) {
+        case outcome::pending: return "still out";
+        case outcome::done:
+        case outcome::deferred:
+            if (l.family == address_family::any && count == 0) return "found";
+            if (count == 0) return "no addresses";
+            return std::to_string(count) + (count == 1 ? " address" : " addresses");
+        case outcome::failed: return failure_text(l.error);
+        case outcome::timed_out: return "no answer in time";
+        case outcome::another_won: return "no longer needed";
+        case outcome::cancelled: return "cancelled";
+        case outcome::not_started: return "not asked";
+    }
+    return "";
+}
+
+style lookup_style(const report::lookup& l) {
+    if (l.how == outcome::failed || l.how == outcome::timed_out) return style::bad;
+    if (l.how == outcome::another_won || l.how == outcome::cancelled) return style::faint;
+    return style::plain;
+}
+
+// On one line, or on one for each where that is too long.
+void add_lookups(page& to, const report& story) {
+    duration last = {};
+    for (const report::lookup& l : story.lookups()) last = std::max(last, l.ended);
+    std::vector<piece> all;
+    std::size_t total = 0;
+    for (const report::lookup& l : story.lookups()) {
+        std::string text = std::string{family_text(l.family)} + "  " + printable(lookup_text(l));
+        if (l.how != outcome::pending && l.how != outcome::not_started)
+            text += "   " + time_text(l.ended, unit_for(last));
+        total += columns(text) + (all.empty() ? 10 : 5);
+        all.push_back({std::move(text), lookup_style(l)});
+    }
+    std::vector<piece> line{{"resolve   "}};
+    for (const piece& p : all) {
+        if (line.size() != 1) line.push_back({spaces(5)});
+        line.push_back(p);
+    }
+    if (all.empty()) return;
+    if (total <= to.width()) return to.add(line);
+    for (const piece& p : all) to.add_wrapped(&p == &all.front() ? "resolve   " : spaces(10), p.text, p.look);
+}
+
+// --- The attempts ---
+
+struct row {
+    const report::attempt* of = nullptr;
+    std::string label, start, end;
+    std::string words, more;  // how it ended, and what there is to say about it
+    std::string_view joint;   // between the two on one line
+    style look = style::plain;
+
+    std::string sentence() const { return more.empty() ? words : words + std::string{joint} + more; }
+};
+
+void describe(row& r, const report& story) {
+    const report::attempt& a = *r.of;
+    r.joint = ": ";
+    switch (a.how) {
+        case outcome::pending: r.words = "still trying"; break;
+        case outcome::done:
+            r.words = "connected";
+            r.joint = " ";
+            if (a.path.empty() && !a.local.address().is_unspecified()) r.more = "from " + a.local.address().to_string();
+            r.look = style::good;
+            break;
+        case outcome::deferred:
+            r.words = "deferred";
+            r.more = "TCP Fast Open, known with the first write";
+            r.look = style::good;
+            break;
+        case outcome::failed: {
+            r.words = printable(a.error ? explain(a.error).cause : "failed");
+            if (columns(r.words) > longest_cause) r.more = std::exchange(r.words, "failed");
+            const report::attempt* const in_headline = most_telling_note(story);
+            const bool said = in_headline && is_sentence(a.note) && in_headline->note == a.note;
+            if (!said && !a.note.empty()) r.more += (r.more.empty() ? "" : ": ") + printable(a.note);
+            r.look = style::bad;
+            break;
+        }
+        case outcome::timed_out:
+            r.words = "no answer in time";
+            r.look = style::bad;
+            break;
+        case outcome::another_won:
+            r.words = "cancelled, another won";
+            r.look = style::faint;
+            break;
+        case outcome::cancelled:
+            r.words = "cancelled";
+            r.look = style::faint;
+            break;
+        case outcome::not_started:
+            r.words = "not started";
+            r.look = style::faint;
+            break;
+    }
+}
+
+bool was_started(const row& r) {
+    return r.of->how != outcome::not_started;
+}
+
+// The rows, with the times of each column in one unit.
+std::vector<row> make_rows(const report& story) {
+    std::vector<row> rows;
+    duration last_start = {}, last_end = {};
+    for (const report::attempt& a : story.attempts()) {
+        row& r = rows.emplace_back();
+        r.of = &a;
+        r.label = printable(peer_text(a));
+        describe(r, story);
+        if (!was_started(r)) continue;
+        last_start = std::max(last_start, a.started);
+        if (a.how != outcome::pending) last_end = std::max(last_end, a.ended);
+    }
+    for (row& r : rows) {
+        if (!was_started(r)) continue;
+        r.start = time_text(r.of->started, unit_for(last_start));
+        if (r.of->how != outcome::pending) r.end = time_text(r.of->ended, unit_for(last_end));
+    }
+    return rows;
+}
+
+// The time that all bars share: from the first start to the last end.
+struct scale {
+    duration first = duration::max(), last = {};
+
+    scale(const std::vector<row>& rows, duration now) {
+        for (const row& r : rows) {
+            if (!was_started(r)) continue;
+            first = std::min(first, r.of->started);
+            last = std::max(last, r.of->how == outcome::pending ? now : r.of->ended);
+        }
+    }
+
+    std::size_t column(duration at, std::size_t bar) const {
+        if (at <= first || last <= first) return 0;
+        const long double share = static_cast<long double>((at - first).count()) / (last - first).count();
+        return std::min(static_cast<std::size_t>(share * static_cast<long double>(bar - 1)), bar - 1);
+    }
+};
+
+std::string_view end_mark(outcome how) {
+    switch (how) {
+        case outcome::pending: return "╌";
+        case outcome::done: return "●";
+        case outcome::deferred: return "○";
+        case outcome::failed: return "×";
+        case outcome::timed_out: return "┄";
+        case outcome::another_won:
+        case outcome::cancelled:
+        case outcome::not_started: break;
+    }
+    return "╴";
+}
+
+std::string bar_of(const report::attempt& a, const scale& time, std::size_t bar) {
+    const bool pending = a.how == outcome::pending;
+    const std::size_t from = time.column(a.started, bar);
+    const std::size_t to = std::max(from, pending ? time.column(time.last, bar) : time.column(a.ended, bar));
+    std::string text = spaces(from);
+    for (std::size_t i = from; i < to; ++i) text += i == from ? "├" : pending ? "╌" : "─";
+    text += end_mark(a.how);
+    return text + spaces(bar - 1 - to);
+}
+
+// How wide the columns are. Where room is short the bars shrink, then what there is to say about an outcome goes below
+// its line, then the bars go, then there are no columns any more.
+struct layout {
+    std::size_t label = 0, start = 0, bar = 0, words = 0, end = 0;
+    bool below = false, stacked = false;
+
+    layout(const std::vector<row>& rows, std::size_t width) {
+        std::size_t briefly = 0;
+        for (const row& r : rows) {
+            label = std::max(label, columns(r.label));
+            if (!was_started(r)) continue;
+            start = std::max(start, columns(r.start));
+            words = std::max(words, columns(r.sentence()));
+            briefly = std::max(briefly, columns(r.words));
+            end = std::max(end, columns(r.end));
+        }
+        const std::size_t others = label + 2 + start + 2 + 3 + end;  // and the spaces between the columns
+        const auto fits = [&](std::size_t sentence, std::size_t bar_width) {
+            return others + sentence + bar_width <= width;
+        };
+        below = !fits(words, shortest_bar) && (fits(briefly, shortest_bar) || !fits(words, 0));
+        if (below) words = briefly;
+        stacked = !fits(words, 0);
+        if (fits(words, shortest_bar)) bar = std::min(width - others - words, longest_bar);
+    }
+};
+
+void add_row(page& to, const row& r, const layout& wide, const scale& time) {
+    std::vector<piece> line{{padded(r.label, wide.label) + "  " + right_aligned(r.start, wide.start)}};
+    line.push_back({wide.bar == 0 ? "  " : " "});
+    if (wide.bar != 0) line.push_back({bar_of(*r.of, time, wide.bar) + " ", r.look});
+    line.push_back({padded(wide.below ? r.words : r.sentence(), wide.words), r.look});
+    line.push_back({"   " + right_aligned(r.end, wide.end)});
+    to.add(std::move(line));
+    if (wide.below && !r.more.empty()) to.add_wrapped("  ", r.more, r.look);
+}
+
+void add_stacked(page& to, const row& r) {
+    to.add_wrapped("", r.label, style::plain);
+    const std::string until = r.end.empty() ? "" : " – " + time_text(r.of->ended);
+    to.add_wrapped("  ", time_text(r.of->started) + until + ": " + r.sentence(), r.look);
+}
+
+void add_attempts(page& to, const report& story) {
+    std::vector<row> rows = make_rows(story);
+    const auto rest = std::ranges::find_if_not(rows, was_started);  // they are the last
+    const auto left = static_cast<std::size_t>(rows.end() - rest);
+    if (left > not_started_in_full) rows.erase(rest, rows.end());
+
+    const layout wide{rows, to.width()};
+    const scale time{rows, latest(story)};
+    for (const row& r : rows) {
+        if (!was_started(r))
+            to.add_wrapped("", padded(r.label, wide.stacked ? 0 : wide.label) + "  " + r.words, r.look);
+        else if (wide.stacked)
+            add_stacked(to, r);
+        else
+            add_row(to, r, wide, time);
+    }
+    if (left > not_started_in_full)
+        to.add_wrapped("", std::to_string(left) + " more addresses not started", style::faint);
+}
+
+// What a dial that succeeded came to.
+std::string summary(const report& story) {
+    const report::attempt* const won = story.winner();
+    const std::string to = won ? peer_text(*won) : story.target();
+    const std::string total = time_text(story.total());
+    if (won && won->how == outcome::deferred)
+        return "will connect to " + to + " with the first write; ready in " + total;
+    return to.empty() ? "connected in " + total : "connected to " + to + " in " + total;
+}
+
+}  // namespace
+
+std::string peer_text(const report::attempt& a) {
+    return a.path.empty() ? endpoint_text(a.peer) : a.path;
+}
+
+duration latest(const report& story) {
+    if (story.over()) return story.total();
+    duration last = {};
+    const auto look = [&](const auto& all) {
+        for (const auto& entry : all) last = std::max({last, entry.started, entry.ended});
+    };
+    look(story.phases());
+    look(story.lookups());
+    look(story.attempts());
+    return last;
+}
+
+}  // namespace dial::reporting
+
+namespace dial {
+
+std::string report::to_string(std::size_t width, bool colour) const {
+    reporting::page text{width, colour};
+    if (over_ && error_) reporting::add_sentence(text, reporting::headline(*this), reporting::style::bad);
+    reporting::add_lookups(text, *this);
+    reporting::add_attempts(text, *this);
+    if (ok()) reporting::add_sentence(text, reporting::printable(reporting::summary(*this)), reporting::style::good);
+    return text.take();
+}
+
+}  // namespace dial
