@@ -62,13 +62,13 @@ void set_tcp(setter& socket, const socket_options& options) {
     if (options.keep_alive) {
         socket.set(SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 1);
         socket.set(IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", whole<std::chrono::seconds>(options.keep_alive->idle));
-        socket.set(IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL",
-            whole<std::chrono::seconds>(options.keep_alive->interval));
+        socket.set(
+            IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL", whole<std::chrono::seconds>(options.keep_alive->interval));
         socket.set(IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", options.keep_alive->count);
     }
     if (options.user_timeout)
-        socket.set(IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT",
-            whole<std::chrono::milliseconds>(*options.user_timeout));
+        socket.set(
+            IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", whole<std::chrono::milliseconds>(*options.user_timeout));
     if (options.syn_count) socket.set(IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", *options.syn_count);
     if (options.fast_open) socket.set(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, "TCP_FASTOPEN_CONNECT", 1);
 }

@@ -1,0 +1,127 @@
+// Runs one dial: asks the resolver, obeys the race engine, waits in Asio's reactor, completes the handler.
+//
+// Everything that happens to it (an answer, a socket that is ready, time, cancellation) is a turn, under its lock: the engine
+// is told, then obeyed. It lives until none of its waits is left, and completes then.
+#pragma once
+
+#include <dialer/final_call.hpp>
+#include <dialer/settings.hpp>
+#include <dialer/story.hpp>
+#include <race/attempt.hpp>
+#include <race/engine.hpp>
+#include <resolve/ticket.hpp>
+
+#include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace dial::detail {
+
+class dial_operation final : public delivery_receiver, public std::enable_shared_from_this<dial_operation> {
+public:
+    static void start(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
+        tcp_handler handler, handler_runs where);
+
+    dial_operation(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
+        tcp_handler handler, handler_runs where);
+
+    void on_delivery(unsigned which, delivery brought) override;
+    void on_cancelled();
+
+private:
+    using clock = std::chrono::steady_clock;
+    enum class called_from : bool { the_caller, the_executor };
+    enum : unsigned { lookup_v6, lookup_v4, lookup_service, lookups };
+
+    // An attempt, and the wait for it.
+    struct runner {
+        runner(const asio::any_io_executor& executor, const asio::ip::tcp::endpoint& peer, std::size_t known)
+            : attempt{executor, peer}, candidate{known} {}
+        race::attempt attempt;
+        std::size_t candidate;  // its index in known_
+        bool waiting = false;
+        bool over = false;
+    };
+    struct ready_handler;
+    struct timer_handler;
+
+    template <class Turn>
+    void turn(called_from from, Turn what_happened);
+
+    // --- Asking ---
+    void begin();
+    void look_up();
+    void ask(unsigned which);
+    void hear(unsigned which, const delivery& brought);
+    void hear_port(const delivery& brought);
+    void learn(const std::vector<asio::ip::address>& addresses, address_family of);
+    void tell_the_engine_what_is_known();
+    void take_literal(const asio::ip::address& literal);
+    bool wants(address_family f) const { return with_.family == address_family::any || with_.family == f; }
+    void fail_at_once(error_code why);
+
+    // --- Racing ---
+    void obey();
+    void start_attempt(std::size_t candidate);
+    void hear_attempt(runner& r);
+    void wait_for(runner& r);
+    void wait_until(time_point when);
+    void on_ready(runner& r, error_code ec);
+    void on_time(error_code ec);
+    void close(std::size_t candidate, race::close_attempt::cause why);
+    race::attempt_setup setup_for(const asio::ip::tcp::endpoint& peer);
+    runner* find(std::size_t candidate);
+
+    // --- Ending ---
+    void finish(const race::finish& end);
+    void close_lookups(race::ending how);
+    error_code error_of(race::ending how) const;
+    final_call<tcp_handler, asio::ip::tcp::socket> take_final_call();
+
+    // --- Telling ---
+    void tell_phase(std::string_view name, bool ended, outcome how = outcome::pending, error_code error = {});
+    void tell_lookup(unsigned which, bool ended, outcome how = outcome::pending, error_code error = {},
+        std::span<const asio::ip::address> addresses = {});
+    void tell_attempt(
+        const runner& r, std::size_t number, outcome how, error_code error = {}, std::string_view note = {});
+    void tell_end_of(const runner& r, outcome how, error_code error = {});
+    std::size_t number_of(const runner& r) const;
+
+    std::recursive_mutex mutex_;  // an observer or a hook may cancel: that comes back on the same thread
+    bool in_turn_ = false;
+
+    request what_;
+    const std::shared_ptr<const dialer_settings> settings_;
+    const options with_;
+    tcp_handler handler_;
+    const handler_runs where_;
+    asio::any_io_executor executor_;
+    asio::any_completion_executor handlers_work_;  // where the handler runs elsewhere: that stays at work
+    story story_;
+
+    time_point now_;  // of this turn
+    race::engine engine_;
+    std::uint16_t port_ = 0;
+    std::array<std::shared_ptr<lookup_ticket>, lookups> tickets_;
+    int answers_due_ = 0;
+    std::vector<error_code> lookup_errors_;
+    std::vector<asio::ip::address> known_;          // by candidate
+    std::vector<std::unique_ptr<runner>> runners_;  // in the order of their starts
+    std::optional<asio::steady_timer> timer_;
+    time_point armed_until_ = time_point::max();
+
+    std::size_t waits_ = 0;  // that will still call back
+    bool begun_ = false;
+    bool resolving_ = false, racing_ = false;  // phases that were told
+    bool finished_ = false;                    // the outcome is known
+    error_code result_;
+    runner* winner_ = nullptr;
+};
+
+}  // namespace dial::detail

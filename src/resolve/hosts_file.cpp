@@ -1,0 +1,151 @@
+#include <resolve/fork_guard.hpp>
+#include <resolve/hosts_file.hpp>
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <mutex>
+
+namespace dial::resolve {
+namespace {
+
+constexpr std::string_view blanks = " \t\r\f\v";
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// Takes the first word off `line`; empty when there is none left.
+std::string_view take_word(std::string_view& line) {
+    const std::size_t begin = std::min(line.find_first_not_of(blanks), line.size());
+    const std::size_t end = std::min(line.find_first_of(blanks, begin), line.size());
+    const std::string_view word = line.substr(begin, end - begin);
+    line.remove_prefix(end);
+    return word;
+}
+
+// Takes the first line off `text`, without its comment.
+std::string_view take_line(std::string_view& text) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return line.substr(0, line.find('#'));
+}
+
+// What tells one version of a file from the next.
+struct version {
+    bool there = false;
+    ino_t inode = 0;
+    off_t size = 0;
+    time_t seconds = 0;
+    long nanoseconds = 0;
+    bool operator==(const version&) const = default;
+};
+
+version version_of(const char* path) {
+    struct stat now {};
+    if (::stat(path, &now) != 0) return {};
+    return {true, now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+}
+
+std::string read(const char* path) {
+    std::ifstream file{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+// What read() made of a file, kept as long as the file is the same.
+template <class Parsed>
+class kept {
+public:
+    kept(const char* path, Parsed (*parse)(std::string_view)) : path_{path}, parse_{parse} {}
+
+    const Parsed& get() {
+        const version now = version_of(path_);
+        if (!read_ || now != version_) {
+            parsed_ = parse_(read(path_));
+            version_ = now;  // of before: a change while it was read is seen the next time
+            read_ = true;
+        }
+        return parsed_;
+    }
+
+private:
+    const char* path_;
+    Parsed (*parse_)(std::string_view);
+    bool read_ = false;
+    version version_;
+    Parsed parsed_{};
+};
+
+struct system_files {
+    kept<bool> files_first{"/etc/nsswitch.conf", files_come_first};
+    kept<hosts_table> hosts{"/etc/hosts", [](std::string_view text) { return hosts_table{text}; }};
+};
+
+}  // namespace
+
+std::string canonical(std::string_view name) {
+    if (name.ends_with('.')) name.remove_suffix(1);
+    std::string result{name};
+    std::ranges::transform(result, result.begin(), lower);
+    return result;
+}
+
+addresses of_family(const addresses& all, address_family family) {
+    addresses result;
+    for (const auto& a : all)
+        if (family == address_family::any || a.is_v4() == (family == address_family::v4)) result.push_back(a);
+    return result;
+}
+
+hosts_table::hosts_table(std::string_view text) {
+    while (!text.empty()) {
+        std::string_view line = take_line(text);
+        boost::system::error_code bad;
+        const auto address = boost::asio::ip::make_address(take_word(line), bad);
+        if (bad) continue;
+        for (std::string_view name = take_word(line); !name.empty(); name = take_word(line)) {
+            addresses& known = by_name_[canonical(name)];
+            if (std::ranges::find(known, address) == known.end()) known.push_back(address);
+        }
+    }
+}
+
+const addresses* hosts_table::find(std::string_view name) const {
+    const auto found = by_name_.find(canonical(name));
+    return found == by_name_.end() ? nullptr : &found->second;
+}
+
+bool files_come_first(std::string_view text) {
+    while (!text.empty()) {
+        std::string_view line = take_line(text);
+        std::string_view key = take_word(line);
+        std::string_view first;
+        if (key == "hosts:")
+            first = take_word(line);
+        else if (key.starts_with("hosts:"))  // no blank behind the colon
+            first = key.substr(6);
+        else
+            continue;
+        if (first != "files") return false;
+        // [SUCCESS=continue] and the like would ask the others as well.
+        std::string rules{line};
+        std::ranges::transform(rules, rules.begin(), lower);
+        return rules.find("success") == rules.npos;
+    }
+    return false;
+}
+
+std::optional<addresses> find_in_hosts_file(std::string_view name) {
+    static system_files& files = *new system_files;  // never destroyed: lookups go on while the process ends
+    const std::lock_guard lock{process_mutex()};
+    if (!files.files_first.get()) return {};
+    const addresses* const found = files.hosts.get().find(name);
+    if (!found) return {};
+    return *found;
+}
+
+}  // namespace dial::resolve

@@ -1,0 +1,177 @@
+#include <resolve/ticket.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace dial::detail {
+
+namespace asio = boost::asio;
+
+class ticket_box {
+public:
+    std::mutex mutex;
+    bool closed = false;
+    lookup_ticket* first = nullptr;
+
+    void add(lookup_ticket& t) {
+        t.self_ = t.shared_from_this();
+        t.next_ = first;
+        if (first) first->previous_ = &t;
+        first = &t;
+    }
+
+    void remove(lookup_ticket& t) {
+        (t.previous_ ? t.previous_->next_ : first) = t.next_;
+        if (t.next_) t.next_->previous_ = t.previous_;
+        t.next_ = t.previous_ = nullptr;
+    }
+
+    // The context goes away: nobody is left who could be told.
+    void close() {
+        std::vector<lookup_ticket::hold> released;
+        const std::lock_guard lock{mutex};  // locked after, and freed before, what is released
+        closed = true;
+        while (first) {
+            const auto alive = first->shared_from_this();
+            released.push_back(first->let_go());
+        }
+    }
+
+    // The process has forked, and this is the child: whoever was to answer is on the other side.
+    void fail_all() {
+        const std::lock_guard lock{mutex};
+        for (lookup_ticket* t = first; t;) {
+            lookup_ticket* const next = t->next_;
+            const auto alive = t->shared_from_this();
+            t->post({answer{error_code{asio::error::host_not_found_try_again}}});
+            t = next;
+        }
+    }
+};
+
+namespace {
+
+// Asio destroys the services of a context with it, this one before the scheduler: as long as the box is open, there is
+// something to post to.
+class box_service final : public asio::execution_context::service {
+public:
+    using key_type = box_service;
+    static asio::execution_context::id id;
+
+    explicit box_service(asio::execution_context& context)
+        : asio::execution_context::service{context}, box{std::make_shared<ticket_box>()} {}
+
+    const std::shared_ptr<ticket_box> box;
+
+private:
+    void shutdown() override { box->close(); }
+
+    void notify_fork(asio::execution_context::fork_event event) override {
+        if (event == asio::execution_context::fork_prepare) return box->mutex.lock();
+        box->mutex.unlock();
+        if (event == asio::execution_context::fork_child) box->fail_all();
+    }
+};
+
+asio::execution_context::id box_service::id;
+
+}  // namespace
+
+std::shared_ptr<lookup_ticket> lookup_ticket::open(
+    const asio::any_io_executor& executor, std::shared_ptr<delivery_receiver> receiver, unsigned which) {
+    auto& context = asio::query(executor, asio::execution::context);
+    const std::shared_ptr<ticket_box>& box = asio::use_service<box_service>(context).box;
+    auto ticket = std::make_shared<lookup_ticket>(box, which);
+    ticket->hold_ = {std::move(receiver), asio::prefer(executor, asio::execution::outstanding_work.tracked)};
+    const std::lock_guard lock{box->mutex};
+    box->add(*ticket);
+    return ticket;
+}
+
+lookup_ticket::hold lookup_ticket::let_go() {
+    if (!hold_.receiver) return {};
+    box_->remove(*this);
+    self_.reset();  // the caller has another
+    return std::exchange(hold_, {});
+}
+
+std::optional<delivery> lookup_ticket::started() {
+    hold released;
+    const std::lock_guard lock{box_->mutex};
+    starting_ = false;
+    if (early_) released = let_go();
+    return std::exchange(early_, {});
+}
+
+void lookup_ticket::close() {
+    hold released;
+    const std::lock_guard lock{box_->mutex};
+    released = let_go();
+}
+
+void lookup_ticket::deliver(delivery brought) {
+    const auto alive = shared_from_this();
+    const std::lock_guard lock{box_->mutex};
+    if (!hold_.receiver || early_) return;
+    if (starting_)
+        early_ = std::move(brought);
+    else
+        post(std::move(brought));
+}
+
+// Under the lock: the context cannot go away meanwhile.
+void lookup_ticket::post(delivery brought) {
+    hold held = let_go();
+    asio::post(held.executor, [receiver = std::move(held.receiver), which = which_, d = std::move(brought)]() mutable {
+        receiver->on_delivery(which, std::move(d));
+    });
+}
+
+bool lookup_ticket::wanted() const {
+    const std::lock_guard lock{box_->mutex};
+    return hold_.receiver != nullptr && !early_;
+}
+
+}  // namespace dial::detail
+
+namespace dial {
+
+answer_handler::answer_handler(std::shared_ptr<detail::lookup_ticket> ticket) noexcept : ticket_{std::move(ticket)} {}
+
+answer_handler::answer_handler(answer_handler&&) noexcept = default;
+
+answer_handler& answer_handler::operator=(answer_handler&& other) noexcept {
+    if (this != &other) {
+        drop();
+        ticket_ = std::move(other.ticket_);
+    }
+    return *this;
+}
+
+answer_handler::~answer_handler() {
+    drop();
+}
+
+void answer_handler::operator()(answer given) {
+    if (const auto ticket = std::exchange(ticket_, {})) ticket->deliver({std::move(given)});
+}
+
+bool answer_handler::wanted() const noexcept {
+    return ticket_ && ticket_->wanted();
+}
+
+void answer_handler::drop() noexcept {
+    if (const auto ticket = std::exchange(ticket_, {}))
+        ticket->deliver({answer{error_code{boost::asio::error::host_not_found_try_again}}});
+}
+
+}  // namespace dial
