@@ -44,6 +44,7 @@ install_what_is_missing() {
         context_is_there || context=yes
         installed libgtest-dev || missing+=(libgtest-dev)
         installed libgmock-dev || missing+=(libgmock-dev)
+        installed libcli11-dev || missing+=(libcli11-dev)
         command -v ip >/dev/null || missing+=(iproute2)
         command -v redis-server >/dev/null || services+=(redis-server)
         command -v nginx >/dev/null || services+=(nginx-light)

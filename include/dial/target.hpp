@@ -6,13 +6,14 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace dial {
 
-/// Where to connect to.
+/// Where to connect to. Cheap to copy.
 ///
 ///   host:port            example.com:443, 192.0.2.7:80, [2001:db8::1]:443, [fe80::1%eth0]:22, [fe80::1%2]:22
 ///   host:service         example.com:https (services(5))
@@ -40,36 +41,43 @@ public:
     static target parse(std::string_view text) { return target{text}; }
     static target parse(std::string_view text, error_code& ec);
 
-    bool empty() const noexcept { return host_.empty() && path_.empty(); }
+    bool empty() const noexcept { return !parts_; }
 
     /// A unix socket: path() is what goes into sockaddr_un, with a NUL in front of an abstract name.
-    bool is_unix() const noexcept { return !path_.empty(); }
-    const std::string& path() const noexcept { return path_; }
+    bool is_unix() const noexcept { return !path().empty(); }
+    const std::string& path() const noexcept { return parts().path; }
 
     /// A host: its name as written, or its address as Asio writes it, without brackets and zone.
-    const std::string& host() const noexcept { return host_; }
+    const std::string& host() const noexcept { return parts().host; }
     /// The host, if it is an address literal; a numeric zone is its scope.
-    const std::optional<boost::asio::ip::address>& address() const noexcept { return address_; }
+    const std::optional<boost::asio::ip::address>& address() const noexcept { return parts().address; }
     /// The zone of an IPv6 literal when it is the name of an interface, which has to be looked up (if_nametoindex(3)).
-    const std::string& zone() const noexcept { return zone_; }
+    const std::string& zone() const noexcept { return parts().zone; }
     /// `localhost`, or a name under it: loopback, without a lookup (RFC 6761 section 6.3).
     bool is_localhost() const noexcept;
 
     /// The port; 0 where there is a service name.
-    std::uint16_t port() const noexcept { return port_; }
-    const std::string& service() const noexcept { return service_; }
+    std::uint16_t port() const noexcept { return parts().port; }
+    const std::string& service() const noexcept { return parts().service; }
 
     /// In the form that parse() reads, which gives an equal target. Empty for no target.
     std::string to_string() const;
 
-    bool operator==(const target&) const = default;
+    friend bool operator==(const target& a, const target& b) noexcept { return a.parts() == b.parts(); }
 
 private:
+    struct parts_type {
+        std::string host, zone, service, path;
+        std::optional<boost::asio::ip::address> address;
+        std::uint16_t port = 0;
+        bool operator==(const parts_type&) const = default;
+    };
     struct parser;
 
-    std::string host_, zone_, service_, path_;
-    std::optional<boost::asio::ip::address> address_;
-    std::uint16_t port_ = 0;
+    static const parts_type& nothing() noexcept;
+    const parts_type& parts() const noexcept { return parts_ ? *parts_ : nothing(); }
+
+    std::shared_ptr<const parts_type> parts_;  // shared: a target goes through many hands on its way to the kernel
 };
 
 }  // namespace dial

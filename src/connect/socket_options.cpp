@@ -44,6 +44,11 @@ public:
         if (::bind(fd_, address, size) != 0) first_ = {errno, "bind"};
     }
 
+    // For what the kernel takes and does otherwise.
+    void refuse(int error, const char* name) {
+        if (!first_.error) first_ = {error, name};
+    }
+
     refused_option first() const { return first_; }
 
 private:
@@ -73,13 +78,18 @@ void set_tcp(setter& socket, const socket_options& options) {
     if (options.fast_open) socket.set(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, "TCP_FASTOPEN_CONNECT", 1);
 }
 
+// Of a value that does not fit, IP_TOS would take the low byte, and IPV6_TCLASS -1 for its default.
+void set_traffic_class(setter& socket, int family, int value) {
+    const char* const name = family == AF_INET ? "IP_TOS" : "IPV6_TCLASS";
+    if (value < 0 || value > 255) return socket.refuse(EINVAL, name);
+    if (family == AF_INET)
+        socket.set(IPPROTO_IP, IP_TOS, name, value);
+    else
+        socket.set(IPPROTO_IPV6, IPV6_TCLASS, name, value);
+}
+
 void set_ip(setter& socket, int family, const socket_options& options) {
-    if (options.traffic_class) {
-        if (family == AF_INET)
-            socket.set(IPPROTO_IP, IP_TOS, "IP_TOS", *options.traffic_class);
-        else
-            socket.set(IPPROTO_IPV6, IPV6_TCLASS, "IPV6_TCLASS", *options.traffic_class);
-    }
+    if (options.traffic_class) set_traffic_class(socket, family, *options.traffic_class);
     if (options.local_ports) {
         const std::uint32_t range = options.local_ports->first | std::uint32_t{options.local_ports->last} << 16;
         socket.set(IPPROTO_IP, IP_LOCAL_PORT_RANGE, "IP_LOCAL_PORT_RANGE", &range, sizeof range);

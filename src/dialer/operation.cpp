@@ -7,6 +7,8 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 
 #include <algorithm>
@@ -61,6 +63,18 @@ struct dial_operation::timer_handler {
     void operator()(error_code ec) const { dial->on_time(ec); }
 };
 
+struct dial_operation::completion {
+    std::shared_ptr<dial_operation> dial;
+    void operator()() { std::exchange(dial, {})->complete(); }
+};
+
+struct dial_operation::completion_elsewhere : completion {
+    using executor_type = asio::associated_executor_t<tcp_handler, asio::any_io_executor>;
+    executor_type get_executor() const noexcept {
+        return asio::get_associated_executor(dial->handler_, dial->executor_);
+    }
+};
+
 void dial_operation::start(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
     tcp_handler handler, handler_runs where) {
     const auto dial =
@@ -68,15 +82,15 @@ void dial_operation::start(request what, std::shared_ptr<const dialer_settings> 
     auto slot = asio::get_associated_cancellation_slot(dial->handler_);
     if (slot.is_connected()) slot.emplace<canceller>(dial);
     if (dial->story_.observed())
-        asio::post(dial->executor_, [dial] { dial->turn(called_from::the_executor, [&] { dial->begin(); }); });
+        asio::post(dial->executor_, [dial] { dial->turn(called_from::the_executor, clock_now(), [&] { dial->begin(); }); });
     else
-        dial->turn(called_from::the_caller, [&] { dial->begin(); });
+        dial->turn(called_from::the_caller, dial->now_, [&] { dial->begin(); });
 }
 
 dial_operation::dial_operation(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
     tcp_handler handler, handler_runs where)
     : what_{std::move(what)}, settings_{std::move(settings)}, with_{with}, handler_{std::move(handler)}, where_{where},
-      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock::now()}, engine_{rules_of(what_, with),
+      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock_now()}, engine_{rules_of(what_, with),
                                                                                            now_} {
     if (where_ == handler_runs::elsewhere)
         handlers_work_ =
@@ -87,7 +101,7 @@ dial_operation::dial_operation(request what, std::shared_ptr<const dialer_settin
 // One thing has happened. Whatever follows from it is done before the lock is free again, and when nothing is left to wait
 // for, the handler is called: at once where that may be, never inside the caller's own call.
 template <class Turn>
-void dial_operation::turn(called_from from, Turn what_happened) {
+void dial_operation::turn(called_from from, time_point now, Turn what_happened) {
     std::unique_lock lock{mutex_};
     if (in_turn_) return what_happened();  // an observer or a hook: the turn that it is part of goes on
     // An io_context that runs out of work stops, also when that happens outside of run(): what this turn lets go of must
@@ -98,31 +112,34 @@ void dial_operation::turn(called_from from, Turn what_happened) {
     {
         const no_thread_cancellation guard;
         in_turn_ = true;
-        now_ = clock::now();
+        now_ = now;
         what_happened();
         if (begun_ && !finished_) obey();
         in_turn_ = false;
     }
-    if (!finished_ || waits_ != 0 || !handler_) return;
-    const asio::any_io_executor executor = executor_;
-    const asio::any_completion_executor handlers_work = std::move(handlers_work_);
-    auto call = take_final_call();
-    lock.unlock();
-    if (from == called_from::the_executor && where_ == handler_runs::with_the_dial)
-        call();
+    if (!finished_ || waits_ != 0 || std::exchange(completing_, true)) return;
+    if (from == called_from::the_executor && where_ == handler_runs::with_the_dial) {
+        lock.unlock();
+        return complete();
+    }
+    // An io_context behind any_io_executor is looked through: that saves allocations.
+    if (where_ == handler_runs::elsewhere)
+        asio::post(executor_, completion_elsewhere{{shared_from_this()}});
+    else if (const auto* const context = executor_.target<asio::io_context::executor_type>())
+        asio::post(*context, completion{shared_from_this()});
     else
-        final_call<tcp_handler, asio::ip::tcp::socket>::post(std::move(call), executor, where_);
+        asio::post(executor_, completion{shared_from_this()});
 }
 
 void dial_operation::on_delivery(unsigned which, delivery brought) {
-    turn(called_from::the_executor, [&] {
+    turn(called_from::the_executor, clock_now(), [&] {
         tickets_[which].reset();
         if (!finished_) hear(which, brought);
     });
 }
 
 void dial_operation::on_cancelled() {
-    turn(called_from::the_caller, [&] { engine_.on_cancelled(); });
+    turn(called_from::the_caller, clock_now(), [&] { engine_.on_cancelled(); });
 }
 
 // --- Asking ---
@@ -236,6 +253,10 @@ void dial_operation::learn(const std::vector<asio::ip::address>& addresses, addr
 }
 
 void dial_operation::tell_the_engine_what_is_known() {
+    if (known_.size() == 1) {
+        const race::candidate only{0, family_of(known_[0])};
+        return engine_.on_addresses({&only, 1});
+    }
     const socket_options& socket = with_.socket;
     std::vector<race::candidate> sorted;
     sorted.reserve(known_.size());
@@ -311,7 +332,7 @@ void dial_operation::wait_for(runner& r) {
 }
 
 void dial_operation::on_ready(runner& r, error_code ec) {
-    turn(called_from::the_executor, [&] {
+    turn(called_from::the_executor, clock_now(), [&] {
         --waits_;
         r.waiting = false;
         if (finished_ || r.over || r.attempt.is() != race::attempt::state::running) return;
@@ -333,7 +354,7 @@ void dial_operation::wait_until(time_point when) {
 }
 
 void dial_operation::on_time(error_code ec) {
-    turn(called_from::the_executor, [&] {
+    turn(called_from::the_executor, clock_now(), [&] {
         --waits_;
         if (ec || finished_) return;
         armed_until_ = time_point::max();
@@ -421,21 +442,26 @@ error_code dial_operation::error_of(ending how) const {
     return race::most_telling(errors);
 }
 
-final_call<tcp_handler, asio::ip::tcp::socket> dial_operation::take_final_call() {
+// Nothing happens to the operation any more. All that it has is let go of before the handler is called.
+void dial_operation::complete() {
+    const auto alive = shared_from_this();
+    std::unique_lock lock{mutex_};
     story_.end(result_, now_);
-    for (const auto& r : runners_)
-        if (r.get() != winner_) r->attempt.close();
     asio::ip::tcp::socket socket = winner_ ? std::move(winner_->attempt.socket()) : asio::ip::tcp::socket{executor_};
-    final_call<tcp_handler, asio::ip::tcp::socket> call{
-        std::move(handler_), result_, std::move(socket), what_.report(), story_.take()};
-    // Nothing that belongs to the io_context stays behind with whoever still holds the operation.
+    tcp_handler handler{std::move(handler_)};
+    const asio::any_completion_executor handlers_work = std::move(handlers_work_);
+    const error_code result = result_;
+    report* const wanted = what_.report();
+    const std::unique_ptr<report> told = story_.take();
+    // A resolver, or the slot, may hold the operation for longer than there is an io_context.
     winner_ = nullptr;
     runners_.clear();
     timer_.reset();
     executor_ = {};
     what_.executor({});
-    handlers_work_ = {};
-    return call;
+    lock.unlock();
+    if (wanted && told) *wanted = std::move(*told);
+    std::move(handler)(result, std::move(socket));
 }
 
 // --- Telling ---

@@ -4,7 +4,6 @@
 // is told, then obeyed. It lives until none of its waits is left, and completes then.
 #pragma once
 
-#include <dialer/final_call.hpp>
 #include <dialer/settings.hpp>
 #include <dialer/story.hpp>
 #include <race/attempt.hpp>
@@ -35,7 +34,6 @@ public:
     void on_cancelled();
 
 private:
-    using clock = std::chrono::steady_clock;
     enum class called_from : bool { the_caller, the_executor };
     enum : unsigned { lookup_v6, lookup_v4, lookup_service, lookups };
 
@@ -50,9 +48,12 @@ private:
     };
     struct ready_handler;
     struct timer_handler;
+    struct completion;
+    struct completion_elsewhere;
 
     template <class Turn>
-    void turn(called_from from, Turn what_happened);
+    void turn(called_from from, time_point now, Turn what_happened);
+    static time_point clock_now() { return std::chrono::steady_clock::now(); }
 
     // --- Asking ---
     void begin();
@@ -82,7 +83,7 @@ private:
     void finish(const race::finish& end);
     void close_lookups(race::ending how);
     error_code error_of(race::ending how) const;
-    final_call<tcp_handler, asio::ip::tcp::socket> take_final_call();
+    void complete();
 
     // --- Telling ---
     void tell_phase(std::string_view name, bool ended, outcome how = outcome::pending, error_code error = {});
@@ -119,7 +120,8 @@ private:
     std::size_t waits_ = 0;  // that will still call back
     bool begun_ = false;
     bool resolving_ = false, racing_ = false;  // phases that were told
-    bool finished_ = false;                    // the outcome is known
+    bool finished_ = false;             // the outcome is known
+    bool completing_ = false;           // the handler is on its way
     error_code result_;
     runner* winner_ = nullptr;
 };

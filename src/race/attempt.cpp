@@ -4,10 +4,12 @@
 #include <race/most_telling.hpp>
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <optional>
 
 namespace dial::race {
 namespace {
@@ -15,12 +17,53 @@ namespace {
 using detail::progress;
 using detail::verdict;
 
-// The kernel's own range, where the socket has none (ip(7)).
+// The kernel's own range; 0 to 0 where it cannot be read (ip(7)).
 port_range system_ports() {
     std::ifstream file{"/proc/sys/net/ipv4/ip_local_port_range"};
     port_range range;
     file >> range.first >> range.last;
     return range;
+}
+
+// What connect(2) chooses from: of a socket's own range, only the bounds that lie in the system's count.
+port_range narrowed(port_range range, const port_range& own) {
+    if (range.first <= own.first && own.first <= range.last) range.first = own.first;
+    if (range.first <= own.last && own.last <= range.last) range.last = own.last;
+    return range;
+}
+
+std::string to_text(const port_range& range) {
+    return std::to_string(range.first) + "-" + std::to_string(range.last);
+}
+
+std::string where_ports_come_from(const std::optional<port_range>& own) {
+    const std::string setting = "net.ipv4.ip_local_port_range";
+    const port_range system = system_ports();
+    if (system == port_range{}) return own ? to_text(*own) + " (local_ports)" : setting;
+    if (!own) return to_text(system) + " (" + setting + ")";
+    const port_range both = narrowed(system, *own);
+    if (both == *own) return to_text(both) + " (local_ports)";
+    return to_text(both) + " (local_ports " + to_text(*own) + " within " + setting + " " + to_text(system) + ")";
+}
+
+bool has_port(int fd) {
+    asio::ip::tcp::endpoint own;
+    auto size = static_cast<socklen_t>(own.capacity());
+    return ::getsockname(fd, own.data(), &size) == 0 && own.port() != 0;
+}
+
+// Asked by a UDP socket, which sends nothing and has ports of its own.
+bool has_source_address(const asio::ip::tcp::endpoint& peer, const socket_options& options) {
+    const int fd = detail::open_with_options(peer.protocol().family(), SOCK_DGRAM, 0, options).fd;
+    if (fd == -1) return true;  // nobody knows
+    const bool none = ::connect(fd, peer.data(), static_cast<socklen_t>(peer.size())) != 0 && errno == EADDRNOTAVAIL;
+    detail::close_descriptor(fd);
+    return !none;
+}
+
+std::string to_text(const asio::ip::tcp::endpoint& peer) {
+    const std::string address = peer.address().to_string();
+    return (peer.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(peer.port());
 }
 
 std::string join(std::span<const asio::ip::address> addresses) {
@@ -72,10 +115,13 @@ verdict attempt::open_and_connect(const attempt_setup& setup, const asio::ip::ad
         }
     }
     const verdict v = detail::call_connect(made.fd, peer_.data(), peer_.size());
+    // What fails inside connect(2) has not left this machine, unless the peer was heard.
+    sent_ = sent_ || v.what != progress::failed || who_says({v.error, boost::system::system_category()}) == voice::peer;
     if (v.what == progress::to_itself) detail::withdraw(made.fd);  // closed, it would hold its own port in TIME_WAIT
     if (v.what == progress::failed || v.what == progress::to_itself) {
+        // With a port that the hook has bound, both ends are those of another connection.
+        ports_ran_out_ = v.what == progress::failed && v.error == EADDRNOTAVAIL && !has_port(made.fd);
         detail::close_descriptor(made.fd);
-        ports_ran_out_ = v.what == progress::failed && v.error == EADDRNOTAVAIL;
         return v;
     }
     if (const error_code ec = detail::adopt(socket_, protocol, made.fd)) return detail::failed(ec.value());
@@ -104,8 +150,6 @@ void attempt::settle(verdict v) {
             close();
             break;
     }
-    // What fails inside connect(2) has not left this machine, unless the peer was heard.
-    sent_ = sent_ || state_ != state::failed || who_says(error_) == voice::peer;
 }
 
 void attempt::fail(error_code why) {
@@ -135,18 +179,19 @@ asio::ip::tcp::endpoint attempt::local() const {
 // Source, destination, range, and what to change: EADDRNOTAVAIL by itself tells nobody.
 void attempt::explain_lack_of_ports(const attempt_setup& setup) {
     std::string from = "this host";
-    if (!setup.sources.empty())
+    if (!setup.sources.empty()) {
         from = join(setup.sources);
-    else if (peer_.address().is_v4() && setup.options.local_v4)
+    } else if (peer_.address().is_v4() && setup.options.local_v4) {
         from = setup.options.local_v4->to_string();
-    else if (peer_.address().is_v6() && setup.options.local_v6)
+    } else if (peer_.address().is_v6() && setup.options.local_v6) {
         from = setup.options.local_v6->to_string();
-    const bool own_range = setup.options.local_ports.has_value();
-    const port_range range = own_range ? *setup.options.local_ports : system_ports();
-    const std::string address = peer_.address().to_string();
-    note_ = "no local port is free from " + from + " to " + (peer_.address().is_v6() ? "[" + address + "]" : address) +
-        ":" + std::to_string(peer_.port()) + " in " + std::to_string(range.first) + "-" + std::to_string(range.last) +
-        (own_range ? " (local_ports)" : " (net.ipv4.ip_local_port_range)") +
+    } else if (!has_source_address(peer_, setup.options)) {
+        note_ = "no address of this host can be the source for " + to_text(peer_) + ": add one" +
+            (peer_.address().is_v6() ? ", or is IPv6 switched off (net.ipv6.conf.*.disable_ipv6)?" : "");
+        return;
+    }
+    note_ = "no local port is free from " + from + " to " + to_text(peer_) + " in " +
+        where_ports_come_from(setup.options.local_ports) +
         ": add source addresses, widen the range, or reuse connections";
 }
 

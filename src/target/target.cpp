@@ -85,7 +85,7 @@ struct target::parser {
     using flawed = std::optional<flaw>;
 
     std::string_view text;
-    target& out;
+    parts_type& out;
 
     // `part` is a part of `text`: that is how its place is known.
     flawed wrong(kind what, std::string_view part) const {
@@ -153,8 +153,8 @@ struct target::parser {
         if (path.empty()) return wrong(kind::no_path, path);
         if (flawed bad = check_each(path, is_in_paths, kind::nul_in_path)) return bad;
         if (path.size() + is_abstract > longest_path) return wrong(kind::long_path, path);
-        if (is_abstract) out.path_ = '\0';
-        out.path_ += path;
+        if (is_abstract) out.path = '\0';
+        out.path += path;
         return {};
     }
 
@@ -174,11 +174,11 @@ struct target::parser {
         error_code ec;
         asio::ip::address_v6 address = asio::ip::make_address_v6(std::string{host.substr(0, percent)}, ec);
         if (ec) return wrong(kind::not_ipv6, host);
-        out.host_ = address.to_string();
+        out.host = address.to_string();
         if (percent != host.size()) {
             if (flawed bad = read_zone(host.substr(percent + 1), address)) return bad;
         }
-        out.address_ = address;
+        out.address = address;
         return {};
     }
 
@@ -187,7 +187,7 @@ struct target::parser {
         if (flawed bad = check_each(zone, is_in_zones, kind::zone_character)) return bad;
         if (zone.size() > longest_zone) return wrong(kind::long_zone, zone);
         if (!std::ranges::all_of(zone, is_digit)) {
-            out.zone_ = zone;
+            out.zone = zone;
             return {};
         }
         constexpr std::uint32_t largest = std::numeric_limits<std::uint32_t>::max();
@@ -214,10 +214,10 @@ struct target::parser {
             if (label.size() > longest_label) return wrong(kind::long_label, label);
             rest.remove_prefix(more ? dot + 1 : dot);
         }
-        out.host_ = name;
+        out.host = name;
         if (!is_number(label)) return {};
         error_code ec;
-        out.address_ = asio::ip::make_address_v4(out.host_, ec);
+        out.address = asio::ip::make_address_v4(out.host, ec);
         return ec ? wrong(kind::numeric_name, name) : flawed{};
     }
 
@@ -228,7 +228,7 @@ struct target::parser {
         const std::uint64_t value = to_number(port, largest);
         if (value == 0) return wrong(kind::port_zero, port);
         if (value > largest) return wrong(kind::port_over, port);
-        out.port_ = static_cast<std::uint16_t>(value);
+        out.port = static_cast<std::uint16_t>(value);
         return {};
     }
 
@@ -237,7 +237,7 @@ struct target::parser {
         if (!is_letter(name[0]) && !is_digit(name[0])) return wrong(kind::port_start, name);
         if (std::ranges::none_of(name, is_letter)) return wrong(kind::letterless, name);
         if (name.size() > longest_service) return wrong(kind::long_service, name);
-        out.service_ = name;
+        out.service = name;
         return {};
     }
 };
@@ -251,29 +251,40 @@ namespace {
 }  // namespace
 
 target::target(std::string_view text) {
-    if (const auto bad = parser{text, *this}.read_target()) refuse("target", text, *bad);
+    const auto read = std::make_shared<parts_type>();
+    if (const auto bad = parser{text, *read}.read_target()) refuse("target", text, *bad);
+    parts_ = read;
 }
 
 target::target(std::string_view host, std::string_view port) {
-    if (const auto bad = parser{host, *this}.read_host_alone()) refuse("host", host, *bad);
-    if (const auto bad = parser{port, *this}.read_port_alone()) refuse("port", port, *bad);
+    const auto read = std::make_shared<parts_type>();
+    if (const auto bad = parser{host, *read}.read_host_alone()) refuse("host", host, *bad);
+    if (const auto bad = parser{port, *read}.read_port_alone()) refuse("port", port, *bad);
+    parts_ = read;
 }
 
 target::target(std::string_view host, std::uint16_t port) : target{host, std::string_view{std::to_string(port)}} {}
 
 target target::parse(std::string_view text, error_code& ec) {
     target result;
-    if (parser{text, result}.read_target()) {
+    const auto read = std::make_shared<parts_type>();
+    if (parser{text, *read}.read_target()) {
         ec = error::invalid_target;
-        return {};
+    } else {
+        ec.clear();
+        result.parts_ = read;
     }
-    ec.clear();
     return result;
+}
+
+const target::parts_type& target::nothing() noexcept {
+    static const parts_type none;
+    return none;
 }
 
 bool target::is_localhost() const noexcept {
     constexpr std::string_view localhost = "localhost";
-    const std::string_view name = without_final_dot(host_);
+    const std::string_view name = without_final_dot(host());
     if (name.size() < localhost.size()) return false;
     const std::size_t above = name.size() - localhost.size();
     return std::ranges::equal(name.substr(above), localhost, {}, lower) && (above == 0 || name[above - 1] == '.');
@@ -283,17 +294,17 @@ std::string target::to_string() const {
     if (empty()) return {};
     if (is_unix()) {
         std::string text{unix_prefix};
-        text += path_;
-        if (path_.front() == '\0') text[unix_prefix.size()] = '@';
+        text += path();
+        if (path().front() == '\0') text[unix_prefix.size()] = '@';
         return text;
     }
-    std::string text = host_;
-    if (address_ && address_->is_v6()) {
-        const auto scope = address_->to_v6().scope_id();
-        const std::string zone = scope != 0 ? std::to_string(scope) : zone_;
-        text = '[' + host_ + (zone.empty() ? "" : '%' + zone) + ']';
+    std::string text = host();
+    if (address() && address()->is_v6()) {
+        const auto scope = address()->to_v6().scope_id();
+        const std::string written = scope != 0 ? std::to_string(scope) : zone();
+        text = '[' + host() + (written.empty() ? "" : '%' + written) + ']';
     }
-    return text + ':' + (service_.empty() ? std::to_string(port_) : service_);
+    return text + ':' + (service().empty() ? std::to_string(port()) : service());
 }
 
 }  // namespace dial

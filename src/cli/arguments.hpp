@@ -1,0 +1,41 @@
+// What the user asks of the command.
+#pragma once
+
+#include <dial/options.hpp>
+#include <dial/target.hpp>
+
+#include <boost/asio/ip/address.hpp>
+
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace dial::cli {
+
+enum class colours : unsigned char { automatic, always, never };
+
+struct arguments {
+    target to;
+    options with;
+    std::vector<boost::asio::ip::address> sources;
+    bool json = false;
+    bool quiet = false;
+    colours colour = colours::automatic;
+};
+
+// The text that --help or --version asks for.
+struct information {
+    std::string text;
+};
+
+// What is wrong, on one line.
+class usage_error : public std::invalid_argument {
+public:
+    explicit usage_error(const std::string& what);
+};
+
+// `words`: those of the command line, without the program's name. Throws usage_error.
+std::variant<arguments, information> read_arguments(const std::vector<std::string>& words);
+
+}  // namespace dial::cli
