@@ -32,8 +32,8 @@ using local_handler = asio::any_completion_handler<void(error_code, asio::local:
 enum class handler_runs : bool { elsewhere, with_the_dial };
 
 // The compiled part. `settings` may be empty: `own` counts then.
-void start_dial(request what, std::shared_ptr<const dialer_settings> settings, const options* own, tcp_handler handler,
-    handler_runs where);
+void start_dial(request&& what, std::shared_ptr<const dialer_settings> settings, const options* own,
+    tcp_handler&& handler, handler_runs where);
 void start_local_dial(
     request what, std::shared_ptr<const dialer_settings> settings, local_handler handler, handler_runs where);
 

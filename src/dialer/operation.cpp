@@ -1,3 +1,4 @@
+#include <dial/connect.hpp>
 #include <dial/detail/no_thread_cancellation.hpp>
 #include <dialer/operation.hpp>
 #include <race/most_telling.hpp>
@@ -75,23 +76,24 @@ struct dial_operation::completion_elsewhere : completion {
     }
 };
 
-void dial_operation::start(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
-    tcp_handler handler, handler_runs where) {
+void dial_operation::start(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
+    tcp_handler&& handler, handler_runs where) {
     const auto dial =
         std::make_shared<dial_operation>(std::move(what), std::move(settings), with, std::move(handler), where);
     auto slot = asio::get_associated_cancellation_slot(dial->handler_);
     if (slot.is_connected()) slot.emplace<canceller>(dial);
     if (dial->story_.observed())
-        asio::post(dial->executor_, [dial] { dial->turn(called_from::the_executor, clock_now(), [&] { dial->begin(); }); });
+        asio::post(
+            dial->executor_, [dial] { dial->turn(called_from::the_executor, clock_now(), [&] { dial->begin(); }); });
     else
         dial->turn(called_from::the_caller, dial->now_, [&] { dial->begin(); });
 }
 
-dial_operation::dial_operation(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
-    tcp_handler handler, handler_runs where)
+dial_operation::dial_operation(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
+    tcp_handler&& handler, handler_runs where)
     : what_{std::move(what)}, settings_{std::move(settings)}, with_{with}, handler_{std::move(handler)}, where_{where},
-      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock_now()}, engine_{rules_of(what_, with),
-                                                                                           now_} {
+      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock_now()}, engine_{
+                                                                                          rules_of(what_, with), now_} {
     if (where_ == handler_runs::elsewhere)
         handlers_work_ =
             asio::prefer(asio::get_associated_executor(handler_, executor_), asio::execution::outstanding_work.tracked);
@@ -167,7 +169,9 @@ void dial_operation::look_up() {
     }
     if (to.address()) return take_literal(*to.address());
     if (to.is_localhost()) {
-        learn({asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()}, address_family::any);
+        const std::array<asio::ip::address, 2> loopback{
+            asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()};
+        learn(loopback, address_family::any);
         engine_.on_answered(race::family::v6);
         engine_.on_answered(race::family::v4);
         return;
@@ -190,7 +194,7 @@ void dial_operation::take_literal(const asio::ip::address& literal) {
         scoped.scope_id(index);
         address = scoped;
     }
-    learn({address}, address_family::any);
+    learn({&address, 1}, address_family::any);
     engine_.on_answered(race::family::v6);
     engine_.on_answered(race::family::v4);
 }
@@ -241,7 +245,7 @@ void dial_operation::hear_port(const delivery& brought) {
 }
 
 // New ones join those that are known, and the race; duplicates do not, nor what nobody asked for.
-void dial_operation::learn(const std::vector<asio::ip::address>& addresses, address_family of) {
+void dial_operation::learn(std::span<const asio::ip::address> addresses, address_family of) {
     const std::size_t before = known_.size();
     for (const auto& a : addresses) {
         const auto family = a.is_v4() ? address_family::v4 : address_family::v6;
@@ -258,7 +262,7 @@ void dial_operation::tell_the_engine_what_is_known() {
         return engine_.on_addresses({&only, 1});
     }
     const socket_options& socket = with_.socket;
-    std::vector<race::candidate> sorted;
+    std::pmr::vector<race::candidate> sorted{&memory_};
     sorted.reserve(known_.size());
     for (const std::size_t i : resolve::destination_order(known_, socket.local_v4, socket.local_v6))
         sorted.push_back({i, family_of(known_[i])});
@@ -293,8 +297,7 @@ void dial_operation::start_attempt(std::size_t candidate) {
         tell_phase("race", false);
     }
     const asio::ip::tcp::endpoint peer{known_[candidate], port_};
-    runners_.push_back(std::make_unique<runner>(executor_, peer, candidate));
-    runner& r = *runners_.back();
+    runner& r = runners_.emplace_back(executor_, peer, candidate);
     tell_attempt(r, runners_.size() - 1, outcome::pending);
     r.attempt.start(setup_for(peer));
     hear_attempt(r);
@@ -347,7 +350,7 @@ void dial_operation::on_ready(runner& r, error_code ec) {
 void dial_operation::wait_until(time_point when) {
     if (when >= armed_until_) return;  // it comes earlier, and then it is seen what there is to wait for
     armed_until_ = when;
-    if (!timer_) timer_.emplace(executor_);
+    if (!timer_) timer_ = std::make_unique<asio::steady_timer>(executor_);
     timer_->expires_at(when);
     ++waits_;
     timer_->async_wait(timer_handler{shared_from_this()});
@@ -359,8 +362,7 @@ void dial_operation::on_time(error_code ec) {
         if (ec || finished_) return;
         armed_until_ = time_point::max();
         // A late loop is not a late peer.
-        for (std::size_t i = 0; i != runners_.size(); ++i) {
-            runner& r = *runners_[i];
+        for (runner& r : runners_) {
             if (r.over || !r.waiting || r.attempt.is() != race::attempt::state::running) continue;
             r.attempt.ask();
             hear_attempt(r);
@@ -384,8 +386,8 @@ void dial_operation::close(std::size_t candidate, close_attempt::cause why) {
 }
 
 dial_operation::runner* dial_operation::find(std::size_t candidate) {
-    const auto r = std::ranges::find_if(runners_, [&](const auto& each) { return each->candidate == candidate; });
-    return r == runners_.end() ? nullptr : r->get();
+    const auto r = std::ranges::find(runners_, candidate, &runner::candidate);
+    return r == runners_.end() ? nullptr : &*r;
 }
 
 // --- Ending ---
@@ -438,7 +440,7 @@ error_code dial_operation::error_of(ending how) const {
         case ending::all_failed: break;
     }
     std::vector<error_code> errors;
-    for (const auto& r : runners_) errors.push_back(r->attempt.error());
+    for (const runner& r : runners_) errors.push_back(r.attempt.error());
     return race::most_telling(errors);
 }
 
@@ -507,13 +509,55 @@ void dial_operation::tell_end_of(const runner& r, outcome how, error_code error)
 }
 
 std::size_t dial_operation::number_of(const runner& r) const {
-    const auto place = std::ranges::find_if(runners_, [&](const auto& each) { return each.get() == &r; });
-    return static_cast<std::size_t>(place - runners_.begin());
+    const auto place = std::ranges::find_if(runners_, [&](const runner& each) { return &each == &r; });
+    return static_cast<std::size_t>(std::distance(runners_.begin(), place));
 }
 
-void start_dial(request what, std::shared_ptr<const dialer_settings> settings, const options* own, tcp_handler handler,
-    handler_runs where) {
+namespace {
+
+// One address, given by the target, and nobody who listens: there is nothing to look up, to race or to tell. That is what
+// connect() is for.
+bool is_just_one_connect(const request& what, const dialer_settings* settings, const options& with) {
+    const target& to = what.to();
+    if (!to.address() || !to.zone().empty() || to.port() == 0 || what.report()) return false;
+    if (with.family != address_family::any && (with.family == address_family::v4) != to.address()->is_v4())
+        return false;
+    return !settings ||
+        (!settings->observer && !settings->before_connect && settings->sources_v4.empty() &&
+            settings->sources_v6.empty());
+}
+
+// A handler that runs with the dial, and so needs not be asked where.
+struct handler_in_place {
+    tcp_handler handler;
+
+    using cancellation_slot_type = asio::cancellation_slot;
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return asio::get_associated_cancellation_slot(handler);
+    }
+    void operator()(error_code ec, asio::ip::tcp::socket socket) { std::move(handler)(ec, std::move(socket)); }
+};
+
+// What the limits leave for one attempt; zero or less: nothing.
+duration limit_of(const request& what, const options& with) {
+    const duration limit = std::min(with.timeout, with.attempt_timeout);
+    if (!what.deadline()) return limit;
+    const time_point now = std::chrono::steady_clock::now();
+    return *what.deadline() <= now ? duration::zero() : std::min(limit, *what.deadline() - now);
+}
+
+}  // namespace
+
+void start_dial(request&& what, std::shared_ptr<const dialer_settings> settings, const options* own,
+    tcp_handler&& handler, handler_runs where) {
     const options& with = own ? *own : settings->options;
+    if (is_just_one_connect(what, settings.get(), with)) {
+        const asio::ip::tcp::endpoint peer{*what.to().address(), what.to().port()};
+        const connect_options limited{limit_of(what, with), with.socket};
+        if (where == handler_runs::with_the_dial)
+            return start_owned(what.executor(), handler_in_place{std::move(handler)}, peer, limited);
+        return start_owned(what.executor(), std::move(handler), peer, limited);
+    }
     dial_operation::start(std::move(what), settings, with, std::move(handler), where);
 }
 

@@ -15,20 +15,22 @@
 
 #include <array>
 #include <cstddef>
+#include <list>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
-#include <optional>
+#include <span>
 #include <vector>
 
 namespace dial::detail {
 
 class dial_operation final : public delivery_receiver, public std::enable_shared_from_this<dial_operation> {
 public:
-    static void start(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
-        tcp_handler handler, handler_runs where);
+    static void start(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
+        tcp_handler&& handler, handler_runs where);
 
-    dial_operation(request what, std::shared_ptr<const dialer_settings> settings, const options& with,
-        tcp_handler handler, handler_runs where);
+    dial_operation(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
+        tcp_handler&& handler, handler_runs where);
 
     void on_delivery(unsigned which, delivery brought) override;
     void on_cancelled();
@@ -61,7 +63,7 @@ private:
     void ask(unsigned which);
     void hear(unsigned which, const delivery& brought);
     void hear_port(const delivery& brought);
-    void learn(const std::vector<asio::ip::address>& addresses, address_family of);
+    void learn(std::span<const asio::ip::address> addresses, address_family of);
     void tell_the_engine_what_is_known();
     void take_literal(const asio::ip::address& literal);
     bool wants(address_family f) const { return with_.family == address_family::any || with_.family == f; }
@@ -107,21 +109,24 @@ private:
     story story_;
 
     time_point now_;  // of this turn
+    // Where everything lies that there are a few of, all at once: most dials have one or two of each.
+    alignas(std::max_align_t) std::array<std::byte, 512> first_memory_;
+    std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};
     race::engine engine_;
     std::uint16_t port_ = 0;
-    std::array<std::shared_ptr<lookup_ticket>, lookups> tickets_;
     int answers_due_ = 0;
-    std::vector<error_code> lookup_errors_;
-    std::vector<asio::ip::address> known_;          // by candidate
-    std::vector<std::unique_ptr<runner>> runners_;  // in the order of their starts
-    std::optional<asio::steady_timer> timer_;
+    std::array<std::shared_ptr<lookup_ticket>, lookups> tickets_;
+    std::pmr::vector<error_code> lookup_errors_{&memory_};
+    std::pmr::vector<asio::ip::address> known_{&memory_};  // by candidate
+    std::pmr::list<runner> runners_{&memory_};             // in the order of their starts
+    std::unique_ptr<asio::steady_timer> timer_;
     time_point armed_until_ = time_point::max();
 
     std::size_t waits_ = 0;  // that will still call back
     bool begun_ = false;
     bool resolving_ = false, racing_ = false;  // phases that were told
-    bool finished_ = false;             // the outcome is known
-    bool completing_ = false;           // the handler is on its way
+    bool finished_ = false;                    // the outcome is known
+    bool completing_ = false;                  // the handler is on its way
     error_code result_;
     runner* winner_ = nullptr;
 };

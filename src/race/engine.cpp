@@ -11,8 +11,8 @@ family other(family f) {
 
 }  // namespace
 
-engine::engine(const rules& r, time_point now)
-    : rules_{r}, deadline_{std::min(saturating_add(now, r.timeout), r.deadline)} {
+engine::engine(const rules& r, time_point now, std::pmr::memory_resource* memory)
+    : rules_{r}, deadline_{std::min(saturating_add(now, r.timeout), r.deadline)}, waiting_{memory}, attempts_{memory} {
     if (r.attempt_timeout <= duration::zero()) deadline_ = std::min(deadline_, now);  // no attempt could be in time
     if (r.max_in_flight == 0) rules_.max_in_flight = 1;
 }

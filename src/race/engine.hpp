@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <variant>
@@ -67,7 +68,8 @@ using step = std::variant<start_attempt, close_attempt, wait_until, finish>;
 
 class engine {
 public:
-    engine(const rules& r, time_point now);
+    // What it keeps of addresses and attempts lies in `memory`.
+    engine(const rules& r, time_point now, std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
     // A lookup is out; it is over (with addresses, without, or with an error: what it brought is told by on_addresses).
     void on_asked(family f) { out(f) = true; }
@@ -118,8 +120,8 @@ private:
     rules rules_;
     time_point deadline_;
     std::array<bool, 2> out_{};             // by family: the lookup is out
-    std::vector<candidate> waiting_;        // not tried yet, in destination order
-    std::vector<attempt> attempts_;         // in the order of their starts
+    std::pmr::vector<candidate> waiting_;   // not tried yet, in destination order
+    std::pmr::vector<attempt> attempts_;    // in the order of their starts
     family leading_ = family::v6;           // of the first address of the list
     std::optional<time_point> window_end_;  // of the Resolution Delay, once it runs
     std::optional<ending> ending_;

@@ -70,7 +70,7 @@ unsigned interface_index(const std::string& zone) {
     return ::if_nametoindex(zone.c_str());
 }
 
-std::vector<std::size_t> destination_order(const std::vector<asio::ip::address>& addresses,
+std::vector<std::size_t> destination_order(std::span<const asio::ip::address> addresses,
     const std::optional<asio::ip::address_v4>& from_v4, const std::optional<asio::ip::address_v6>& from_v6) {
     if (addresses.size() < 2) {
         std::vector<std::size_t> all(addresses.size());
@@ -93,7 +93,7 @@ std::vector<std::size_t> destination_order(const std::vector<asio::ip::address>&
     return order(destinations);
 }
 
-error_code why_no_addresses(const std::vector<error_code>& errors) {
+error_code why_no_addresses(std::span<const error_code> errors) {
     const auto weight = [](const error_code& e) {
         if (!e) return 3;  // it is there, and has no address
         if (e == asio::error::no_data) return 2;

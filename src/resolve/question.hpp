@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,12 @@ unsigned interface_index(const std::string& zone);
 
 // The indexes of `addresses`, best first (RFC 6724). The source for each is what the kernel would choose, or `from` of its
 // family. Makes system calls only where there is something to choose.
-std::vector<std::size_t> destination_order(const std::vector<boost::asio::ip::address>& addresses,
+std::vector<std::size_t> destination_order(std::span<const boost::asio::ip::address> addresses,
     const std::optional<boost::asio::ip::address_v4>& from_v4,
     const std::optional<boost::asio::ip::address_v6>& from_v6);
 
 // Which error tells why a name has no addresses, of those that the lookups gave: trouble in finding out before "no such
 // name" before nothing.
-error_code why_no_addresses(const std::vector<error_code>& errors);
+error_code why_no_addresses(std::span<const error_code> errors);
 
 }  // namespace dial::resolve

@@ -371,6 +371,7 @@ case_ctrl_c() {
 }
 catches_interrupt() {  # signal 2 is the second bit; 15 is installed right after it
     local mask
+    [ "/proc/$1/exe" -ef "$dial" ] || return 1  # until exec, it is this shell, which catches them as well
     mask=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") || return 1
     [ -n "$mask" ] && (((16#$mask & 16#4002) == 16#4002))
 }
