@@ -61,7 +61,7 @@ public:
     /// Gives the answer. Once.
     void operator()(answer given);
 
-    /// Whether anybody still waits for the answer. Costs a lock.
+    /// Whether anybody still waits for the answer. Cheap.
     bool wanted() const noexcept;
 
 private:

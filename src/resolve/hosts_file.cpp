@@ -2,8 +2,11 @@
 #include <resolve/hosts_file.hpp>
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -13,6 +16,9 @@ namespace dial::resolve {
 namespace {
 
 constexpr std::string_view blanks = " \t\r\f\v";
+
+// Of one name; a dial takes 64 of a family. Bounds the search for those that are there twice.
+constexpr std::size_t most_addresses = 256;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -35,20 +41,49 @@ std::string_view take_line(std::string_view& text) {
     return line.substr(0, line.find('#'));
 }
 
-// What tells one version of a file from the next.
+// What follows the colon: services, some with [rules] behind them for how to go on.
+bool begins_with_files(std::string_view services) {
+    services.remove_prefix(std::min(services.find_first_not_of(blanks), services.size()));
+    if (!services.starts_with("files")) return false;
+    services.remove_prefix(5);
+    if (!services.empty() && services[0] != '[' && blanks.find(services[0]) == blanks.npos) return false;
+    for (;;) {
+        services.remove_prefix(std::min(services.find_first_not_of(blanks), services.size()));
+        if (!services.starts_with('[')) return true;
+        std::string rules{services.substr(0, services.find(']'))};
+        std::ranges::transform(rules, rules.begin(), lower);
+        // [SUCCESS=continue] would ask the others as well, and so would [!NOTFOUND=continue].
+        if (rules.find("success") != rules.npos || rules.find('!') != rules.npos) return false;
+        services.remove_prefix(std::min(rules.size() + 1, services.size()));
+    }
+}
+
+// What tells one version of a file from the next. The times are of the last change, to the content and to anything: the
+// first can be set to any value, and what is renamed or mounted keeps it.
 struct version {
     bool there = false;
+    dev_t device = 0;
     ino_t inode = 0;
     off_t size = 0;
-    time_t seconds = 0;
-    long nanoseconds = 0;
+    std::int64_t written = 0, changed = 0;  // nanoseconds
     bool operator==(const version&) const = default;
 };
 
+std::int64_t nanoseconds(const timespec& t) {
+    return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
 version version_of(const char* path) {
-    struct stat now {};
+    struct stat now{};
     if (::stat(path, &now) != 0) return {};
-    return {true, now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
+    return {true, now.st_dev, now.st_ino, now.st_size, nanoseconds(now.st_mtim), nanoseconds(now.st_ctim)};
+}
+
+// The clock of a file system may have large ticks, and a second change within one of them leaves all as it is.
+bool may_change_unseen(const version& v) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return v.there && std::abs(nanoseconds(now) - v.changed) < 2'000'000'000;
 }
 
 std::string read(const char* path) {
@@ -64,10 +99,10 @@ public:
 
     const Parsed& get() {
         const version now = version_of(path_);
-        if (!read_ || now != version_) {
+        if (!valid_ || now != version_) {
             parsed_ = parse_(read(path_));
             version_ = now;  // of before: a change while it was read is seen the next time
-            read_ = true;
+            valid_ = !may_change_unseen(now);
         }
         return parsed_;
     }
@@ -75,7 +110,7 @@ public:
 private:
     const char* path_;
     Parsed (*parse_)(std::string_view);
-    bool read_ = false;
+    bool valid_ = false;
     version version_;
     Parsed parsed_{};
 };
@@ -109,7 +144,8 @@ hosts_table::hosts_table(std::string_view text) {
         if (bad) continue;
         for (std::string_view name = take_word(line); !name.empty(); name = take_word(line)) {
             addresses& known = by_name_[canonical(name)];
-            if (std::ranges::find(known, address) == known.end()) known.push_back(address);
+            if (known.size() < most_addresses && std::ranges::find(known, address) == known.end())
+                known.push_back(address);
         }
     }
 }
@@ -120,23 +156,15 @@ const addresses* hosts_table::find(std::string_view name) const {
 }
 
 bool files_come_first(std::string_view text) {
+    bool found = false;
     while (!text.empty()) {
         std::string_view line = take_line(text);
-        std::string_view key = take_word(line);
-        std::string_view first;
-        if (key == "hosts:")
-            first = take_word(line);
-        else if (key.starts_with("hosts:"))  // no blank behind the colon
-            first = key.substr(6);
-        else
-            continue;
-        if (first != "files") return false;
-        // [SUCCESS=continue] and the like would ask the others as well.
-        std::string rules{line};
-        std::ranges::transform(rules, rules.begin(), lower);
-        return rules.find("success") == rules.npos;
+        line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+        if (!line.starts_with("hosts:")) continue;
+        if (!begins_with_files(line.substr(6))) return false;
+        found = true;
     }
-    return false;
+    return found;
 }
 
 std::optional<addresses> find_in_hosts_file(std::string_view name) {

@@ -20,15 +20,15 @@ namespace asio = boost::asio;
 
 error_code error_of(int code) {
     switch (code) {
-        case EAI_AGAIN: return asio::error::host_not_found_try_again;
-        case EAI_FAIL: return asio::error::no_recovery;
-        case EAI_NODATA: return asio::error::no_data;
-        case EAI_NONAME:
-        case EAI_ADDRFAMILY: return asio::error::host_not_found;
+        case EAI_AGAIN:
+        case EAI_INTR: return asio::error::host_not_found_try_again;
+        case EAI_NONAME: return asio::error::host_not_found;
         case EAI_MEMORY: return {ENOMEM, boost::system::system_category()};
-        case EAI_SYSTEM: return {errno, boost::system::system_category()};
-        default: return asio::error::no_recovery;
+        case EAI_SYSTEM:
+            if (errno != 0) return {errno, boost::system::system_category()};
+            break;  // without a reason
     }
+    return asio::error::no_recovery;
 }
 
 asio::ip::address address_of(const sockaddr& address) {

@@ -7,9 +7,17 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 namespace dial {
+namespace {
+
+constexpr std::size_t least_to_look_through = 64;
+
+}  // namespace
 
 // All under the process's mutex. Each thread holds it, so that it outlives the resolver.
 struct system_resolver::threads::state {
@@ -23,6 +31,7 @@ struct system_resolver::threads::state {
     std::size_t running = 0;  // threads
     std::size_t idle = 0;     // of these
     bool closed = false;
+    std::size_t look_through_at = least_to_look_through;  // how long the queue is when take_unwanted() looks
 };
 
 system_resolver::threads::threads(std::size_t most, duration idle) {
@@ -39,21 +48,37 @@ system_resolver::threads::~threads() {
     state_->news.notify_all();
 }
 
-// The child of a fork has no threads, and whatever they had under way is lost.
+// The child of a fork has no threads, and whatever they had under way is lost: kept as they left it, not to be touched
+// again.
 void system_resolver::threads::start_afresh_after_fork() {
     if (state_->generation == resolve::fork_generation()) return;
-    const auto* const lost = new std::shared_ptr<state>{state_};  // as its threads left it: not to be touched again
-    state_ = std::make_shared<state>((*lost)->most, (*lost)->idle_time);
+    static auto& lost = *new std::vector<std::shared_ptr<state>>;
+    lost.push_back(state_);
+    state_ = std::make_shared<state>(lost.back()->most, lost.back()->idle_time);
+}
+
+// While calls hang, others may come and give up, more than there is memory for. To look through a queue that has doubled
+// since the last time costs little for each.
+void system_resolver::threads::take_unwanted(std::deque<std::unique_ptr<job>>& dropped) {
+    auto& queue = state_->queue;
+    if (queue.size() < state_->look_through_at) return;
+    const auto unwanted =
+        std::stable_partition(queue.begin(), queue.end(), [](const auto& each) { return each->wanted(); });
+    std::move(unwanted, queue.end(), std::back_inserter(dropped));
+    queue.erase(unwanted, queue.end());
+    state_->look_through_at = std::max(2 * queue.size(), least_to_look_through);
 }
 
 void system_resolver::threads::run(std::unique_ptr<job> work) {
+    std::deque<std::unique_ptr<job>> dropped;  // without the lock
     const std::lock_guard lock{resolve::process_mutex()};
     start_afresh_after_fork();
+    take_unwanted(dropped);
     state_->queue.push_back(std::move(work));
     if (state_->idle >= state_->queue.size()) {
         state_->news.notify_one();
     } else if (state_->running < state_->most && !start_thread(state_) && state_->running == 0) {
-        work = std::move(state_->queue.back());  // dropped by the caller's side, without the lock
+        dropped.push_back(std::move(state_->queue.back()));
         state_->queue.pop_back();
     }
 }

@@ -5,17 +5,18 @@
 #include <dial/time.hpp>
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 
 namespace dial {
 
 class system_resolver::threads {
 public:
-    // Something to do on a thread. Whoever is no longer wanted when its turn comes is dropped.
+    // Something to do on a thread. Whoever is no longer wanted when its turn comes, or before, is dropped.
     class job {
     public:
         virtual ~job() = default;
-        virtual bool wanted() const = 0;
+        virtual bool wanted() const = 0;  // may be called under the process's mutex: takes no lock
         virtual void run() = 0;
     };
 
@@ -35,6 +36,7 @@ private:
     static void* work_on(void* state);
     static bool start_thread(const std::shared_ptr<state>& state);
     void start_afresh_after_fork();
+    void take_unwanted(std::deque<std::unique_ptr<job>>& dropped);
 
     std::shared_ptr<state> state_;
 };

@@ -23,6 +23,7 @@ public:
     lookup_ticket* first = nullptr;
 
     void add(lookup_ticket& t) {
+        t.wanted_ = true;
         t.self_ = t.shared_from_this();
         t.next_ = first;
         if (first) first->previous_ = &t;
@@ -49,11 +50,10 @@ public:
     // The process has forked, and this is the child: whoever was to answer is on the other side.
     void fail_all() {
         const std::lock_guard lock{mutex};
-        for (lookup_ticket* t = first; t;) {
-            lookup_ticket* const next = t->next_;
-            const auto alive = t->shared_from_this();
-            t->post({answer{error_code{asio::error::host_not_found_try_again}}});
-            t = next;
+        for (lookup_ticket* t = first; t; t = t->next_) {
+            if (t->brought_) continue;  // was posted before
+            t->brought_ = delivery{answer{error_code{asio::error::host_not_found_try_again}}};
+            t->post();
         }
     }
 };
@@ -91,14 +91,17 @@ std::shared_ptr<lookup_ticket> lookup_ticket::open(
     auto& context = asio::query(executor, asio::execution::context);
     const std::shared_ptr<ticket_box>& box = asio::use_service<box_service>(context).box;
     auto ticket = std::make_shared<lookup_ticket>(box, which);
-    ticket->hold_ = {std::move(receiver), asio::prefer(executor, asio::execution::outstanding_work.tracked)};
+    hold opened{std::move(receiver), asio::prefer(executor, asio::execution::outstanding_work.tracked)};
     const std::lock_guard lock{box->mutex};
+    if (box->closed) return ticket;  // closed as well: a dial that begins while its context goes away
+    ticket->hold_ = std::move(opened);
     box->add(*ticket);
     return ticket;
 }
 
 lookup_ticket::hold lookup_ticket::let_go() {
     if (!hold_.receiver) return {};
+    wanted_ = false;
     box_->remove(*this);
     self_.reset();  // the caller has another
     return std::exchange(hold_, {});
@@ -108,8 +111,9 @@ std::optional<delivery> lookup_ticket::started() {
     hold released;
     const std::lock_guard lock{box_->mutex};
     starting_ = false;
-    if (early_) released = let_go();
-    return std::exchange(early_, {});
+    if (!hold_.receiver || !brought_) return {};
+    released = let_go();
+    return std::exchange(brought_, {});
 }
 
 void lookup_ticket::close() {
@@ -121,24 +125,26 @@ void lookup_ticket::close() {
 void lookup_ticket::deliver(delivery brought) {
     const auto alive = shared_from_this();
     const std::lock_guard lock{box_->mutex};
-    if (!hold_.receiver || early_) return;
-    if (starting_)
-        early_ = std::move(brought);
-    else
-        post(std::move(brought));
+    if (!hold_.receiver || brought_) return;
+    wanted_ = false;
+    brought_ = std::move(brought);
+    if (!starting_) post();
 }
 
-// Under the lock: the context cannot go away meanwhile.
-void lookup_ticket::post(delivery brought) {
-    hold held = let_go();
-    asio::post(held.executor, [receiver = std::move(held.receiver), which = which_, d = std::move(brought)]() mutable {
-        receiver->on_delivery(which, std::move(d));
-    });
+// Under the lock: the context cannot go away meanwhile. What is posted does not own the dial. A context that goes away
+// destroys it at once, here, and destroying a dial runs code of others, which may have a ticket to deliver.
+void lookup_ticket::post() {
+    asio::post(hold_.executor, [ticket = shared_from_this()] { ticket->arrive(); });
 }
 
-bool lookup_ticket::wanted() const {
-    const std::lock_guard lock{box_->mutex};
-    return hold_.receiver != nullptr && !early_;
+// Where the dial's executor runs.
+void lookup_ticket::arrive() {
+    hold held;
+    {
+        const std::lock_guard lock{box_->mutex};
+        held = let_go();
+    }
+    if (held.receiver) held.receiver->on_delivery(which_, std::move(*brought_));
 }
 
 }  // namespace dial::detail

@@ -6,6 +6,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,8 +30,8 @@ protected:
 
 class ticket_box;  // of one execution context: knows its open tickets, and closes them when it goes away
 
-// One lookup of one dial. Shared by the dial and by whoever has its answer_handler. Open until it is delivered or closed;
-// as long as it is open, it keeps the dial alive and its executor at work.
+// One lookup of one dial. Shared by the dial and by whoever has its answer_handler. Open until the dial has the delivery, or
+// closes it; as long as it is open, it keeps the dial alive and its executor at work.
 class lookup_ticket : public std::enable_shared_from_this<lookup_ticket> {
 public:
     // `which` is told to the receiver.
@@ -45,7 +46,7 @@ public:
 
     // For the other side. Only the first delivery counts.
     void deliver(delivery brought);
-    bool wanted() const;
+    bool wanted() const noexcept { return wanted_; }  // no lock
 
 private:
     friend ticket_box;
@@ -56,14 +57,16 @@ private:
     };
 
     hold let_go();  // under the box's lock; what is returned is destroyed without it
-    void post(delivery brought);
+    void post();
+    void arrive();
 
     const std::shared_ptr<ticket_box> box_;
     const unsigned which_;
+    std::atomic<bool> wanted_ = false;  // open, and nothing was delivered; changes under the lock
     // Under the box's lock:
     hold hold_;  // empty once it is closed
     bool starting_ = true;
-    std::optional<delivery> early_;
+    std::optional<delivery> brought_;
     std::shared_ptr<lookup_ticket> self_;  // while it is open
     lookup_ticket* next_ = nullptr;
     lookup_ticket* previous_ = nullptr;
