@@ -2,8 +2,10 @@
 //
 // REGISTER_ALL: a socket that is connected at once (AF_UNIX) is registered with epoll as well, as one that a reactor owns
 // must be. What is left between that and a library is the library.
+// BY_NAME: getaddrinfo(3), which blocks, before each connect; the first address is taken.
 #include "harness.hpp"
 
+#include <netdb.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@ public:
 
     // True when the connect is pending.
     bool start() {
+#ifdef BY_NAME
+        look_up();
+#endif
         const int fd = ::socket(peer_->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         int result = ::connect(fd, peer_, size_);
         while (result != 0 && errno == EAGAIN) result = ::connect(fd, peer_, size_);  // a unix socket's full queue
@@ -66,6 +71,20 @@ public:
     }
 
 private:
+#ifdef BY_NAME
+    void look_up() {
+        addrinfo hints{}, *list = nullptr;
+        hints.ai_socktype = SOCK_STREAM;
+        const std::string port = std::to_string(run_.port);
+        if (::getaddrinfo(run_.host.c_str(), port.c_str(), &hints, &list) != 0 || !list) std::exit(1);
+        std::memcpy(&found_, list->ai_addr, list->ai_addrlen);
+        size_ = list->ai_addrlen;
+        peer_ = reinterpret_cast<const sockaddr*>(&found_);
+        ::freeaddrinfo(list);
+    }
+    sockaddr_storage found_{};
+#endif
+
     void end(int fd, int error) {
         const linger reset{1, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -98,5 +117,8 @@ int measure(bench::run& run, const Endpoint& peer) {
 
 int main(int argc, char** argv) {
     bench::run run{argc, argv};
+#ifdef BY_NAME
+    return measure(run, bench::asio::ip::tcp::endpoint{});
+#endif
     return run.unix_socket() ? measure(run, run.local()) : measure(run, run.tcp());
 }
