@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -33,24 +34,25 @@ std::string_view to_string(outcome how) noexcept;
 /// One thing that started or ended. What it points to is valid during the call that brings it.
 struct event {
     enum class subject : unsigned char {
-        phase,    ///< A stretch of the whole: "resolve", "race"; `phase` has its name.
+        phase,    ///< A stretch of the whole: "resolve", "race", of unix sockets "connect"; `phase` has its name.
         lookup,   ///< A question to the resolver: the addresses of one family, or the port of a service (family `any`).
         attempt,  ///< One address; `index` tells attempts apart, and is the same in both events of one.
     };
 
     subject what = subject::phase;
-    bool ended = false;                                 ///< false: it has just started
-    time_point when = {};                               ///< Of the event.
-    outcome how = outcome::pending;                     ///< Once it has ended. `not_started` comes without a start, `ended` set.
-    error_code error = {};                              ///< Why it failed.
-    std::string_view note = {};                         ///< More about the failure: the option that the kernel refused, …
-    std::string_view phase = {};                        ///< phase: its name
-    address_family family = address_family::any;        ///< lookup: of the addresses asked for
+    std::uint64_t dial = 0;  ///< Tells dials apart that one observer hears of: each has a number of its own, from 1.
+    bool ended = false;      ///< false: it has just started
+    time_point when = {};    ///< Of the event.
+    outcome how = outcome::pending;  ///< Once it has ended. `not_started` comes without a start, `ended` set.
+    error_code error = {};           ///< Why it failed.
+    std::string_view note = {};      ///< More about the failure: the option that the kernel refused, …
+    std::string_view phase = {};     ///< phase: its name
+    address_family family = address_family::any;               ///< lookup: of the addresses asked for
     std::span<const boost::asio::ip::address> addresses = {};  ///< lookup, ended: what it brought
-    std::size_t index = 0;                              ///< attempt: which
-    boost::asio::ip::tcp::endpoint peer = {};           ///< attempt: whereto
-    boost::asio::ip::tcp::endpoint local = {};          ///< attempt, connected: where from
-    std::string_view path = {};                         ///< attempt on a unix socket: whereto, as a target is written
+    std::size_t index = 0;                                     ///< attempt: which
+    boost::asio::ip::tcp::endpoint peer = {};                  ///< attempt: whereto
+    boost::asio::ip::tcp::endpoint local = {};                 ///< attempt, connected: where from
+    std::string_view path = {};  ///< attempt on a unix socket: whereto, as a target is written
 };
 
 static_assert(std::is_trivially_destructible_v<event> && std::is_aggregate_v<event>);

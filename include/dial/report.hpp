@@ -21,7 +21,7 @@ namespace dial {
 /// A report given to a dial (dial::request) is written once, right before the handler is called.
 class report {
 public:
-    /// A stretch of the whole: "resolve", "race". The whole itself is total().
+    /// A stretch of the whole: "resolve", "race", of unix sockets "connect". The whole itself is total().
     class phase {
     public:
         phase() = default;

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 namespace dial::detail {
@@ -261,10 +262,13 @@ void dial_operation::tell_the_engine_what_is_known() {
         const race::candidate only{0, family_of(known_[0])};
         return engine_.on_addresses({&only, 1});
     }
-    const socket_options& socket = with_.socket;
+    std::optional<asio::ip::address_v4> from_v4 = with_.socket.local_v4;
+    std::optional<asio::ip::address_v6> from_v6 = with_.socket.local_v6;
+    if (settings_ && !settings_->sources_v4.empty()) from_v4 = settings_->sources_v4.front().to_v4();
+    if (settings_ && !settings_->sources_v6.empty()) from_v6 = settings_->sources_v6.front().to_v6();
     std::pmr::vector<race::candidate> sorted{&memory_};
     sorted.reserve(known_.size());
-    for (const std::size_t i : resolve::destination_order(known_, socket.local_v4, socket.local_v6))
+    for (const std::size_t i : resolve::destination_order(known_, from_v4, from_v6))
         sorted.push_back({i, family_of(known_[i])});
     engine_.on_addresses(sorted);
 }
@@ -272,6 +276,7 @@ void dial_operation::tell_the_engine_what_is_known() {
 void dial_operation::fail_at_once(error_code why) {
     result_ = why;
     finished_ = true;
+    ended_ = now_;
 }
 
 // --- Racing ---
@@ -394,6 +399,7 @@ dial_operation::runner* dial_operation::find(std::size_t candidate) {
 
 void dial_operation::finish(const race::finish& end) {
     finished_ = true;
+    ended_ = now_;
     if (timer_) timer_->cancel();
     if (end.winner) {
         winner_ = find(*end.winner);
@@ -448,7 +454,7 @@ error_code dial_operation::error_of(ending how) const {
 void dial_operation::complete() {
     const auto alive = shared_from_this();
     std::unique_lock lock{mutex_};
-    story_.end(result_, now_);
+    story_.end(result_, ended_);
     asio::ip::tcp::socket socket = winner_ ? std::move(winner_->attempt.socket()) : asio::ip::tcp::socket{executor_};
     tcp_handler handler{std::move(handler_)};
     const asio::any_completion_executor handlers_work = std::move(handlers_work_);

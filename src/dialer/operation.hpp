@@ -108,7 +108,8 @@ private:
     asio::any_completion_executor handlers_work_;  // where the handler runs elsewhere: that stays at work
     story story_;
 
-    time_point now_;  // of this turn
+    time_point now_;    // of this turn
+    time_point ended_;  // when the outcome was known; what is waited for after that is only swept up
     // Where everything lies that there are a few of, all at once: most dials have one or two of each.
     alignas(std::max_align_t) std::array<std::byte, 512> first_memory_;
     std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct dialer_settings {
     std::function<error_code(int fd, const asio::ip::tcp::endpoint&)> before_connect = {};
     std::function<void(const event&)> observer = {};
     std::vector<asio::ip::address> sources_v4 = {}, sources_v6 = {};
+    mutable std::atomic<std::uint64_t> dials = 0;               // that were observed
     mutable std::atomic<std::size_t> turn_v4 = 0, turn_v6 = 0;  // whose turn it is, counted on for each attempt
 };
 

@@ -15,6 +15,7 @@ class story {
 public:
     story(const request& what, const dialer_settings* settings)
         : observer_{settings && settings->observer ? &settings->observer : nullptr},
+          number_{observer_ ? settings->dials.fetch_add(1, std::memory_order_relaxed) + 1 : 0},
           report_{what.report() ? std::make_unique<report>() : nullptr} {}
 
     // Whether anybody listens: what nobody hears need not be found out.
@@ -24,7 +25,8 @@ public:
     void begin(const target& to, time_point now) {
         if (report_) report_->begin(to.to_string(), now);
     }
-    void tell(const event& e) const {
+    void tell(event e) const {
+        e.dial = number_;
         if (report_) report_->on_event(e);
         if (observer_) (*observer_)(e);
     }
@@ -36,6 +38,7 @@ public:
 
 private:
     const std::function<void(const event&)>* observer_;
+    std::uint64_t number_;  // of this dial, among those that are observed
     std::unique_ptr<report> report_;
 };
 

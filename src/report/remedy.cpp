@@ -42,6 +42,7 @@ const char* system_remedy(int code) {
         case ENOBUFS:
         case ENOMEM: return "try again later, with fewer sockets";
         case EAFNOSUPPORT: return "the kernel does not have it; try the other one";
+        case ENODEV: return "is there an interface of the zone's name? see ip link";
         case EINVAL: return "a link-local address needs its zone (fe80::1%eth0), and no route may be a blackhole";
         default: return "";
     }
@@ -127,7 +128,9 @@ explanation explain(const error_code& error, bool unix_socket) {
     if (error == dial::error::no_addresses)
         return {"the host has no address that can be tried", "is the name right, and the address family?"};
     if (error == dial::error::invalid_target)
-        return {"this cannot be dialed", "check how it is written (host:port, [v6]:port, unix:/path) and its kind"};
+        return unix_socket
+            ? explanation{"a unix socket cannot be dialed over TCP", "dial it with a local_dialer"}
+            : explanation{"this cannot be dialed", "is it a target of this dialer's kind (host:port, [v6]:port)?"};
     if (error == netdb::host_not_found) return {"no such name", "is it spelled right?"};
     if (error == netdb::host_not_found_try_again)
         return {"the name servers do not answer, or say to ask later",

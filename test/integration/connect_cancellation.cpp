@@ -52,7 +52,12 @@ protected:
     cancellation_signal signal;
 };
 INSTANTIATE_TEST_SUITE_P(each, connect_cancellation_type,
-    testing::Values(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total));
+    testing::Values(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total),
+    [](const auto& kind) {
+        return std::string{kind.param == cancellation_type::terminal ? "terminal"
+                : kind.param == cancellation_type::partial           ? "partial"
+                                                                     : "total"};
+    });
 
 TEST_P(connect_cancellation_type, withdraws_a_pending_tcp_connect_and_keeps_options_and_bind) {
     for (const char* address : {"127.0.0.1", "::1"}) {

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -292,6 +294,18 @@ TEST_F(dialer_connect, an_observer_hears_everything_in_order_on_the_executor) {
         "resolve ended", "race started", "::1 started", "::1 ended", "127.0.0.1 started", "127.0.0.1 ended",
         "race ended"};
     EXPECT_EQ(heard, expected);
+}
+
+TEST_F(dialer_connect, an_observer_can_tell_dials_apart) {
+    dialer d{io, {}, static_resolver({{"db", addresses({"127.0.0.1"})}})};
+    std::map<std::uint64_t, int> heard;
+    d.observe([&](const event& e) { ++heard[e.dial]; });
+    result other;
+    d.connect(at("db", server.endpoint()), other.handler());
+    dialer{d}.connect(at("db", server.endpoint()), outcome.handler());  // a copy
+    run(io);
+    ASSERT_EQ(heard.size(), 2u);
+    EXPECT_EQ(heard[1], heard[2]);
 }
 
 TEST_F(dialer_connect, a_report_that_an_observer_feeds_is_the_same_story) {
