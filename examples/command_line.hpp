@@ -1,9 +1,10 @@
-// What the examples share: reading HOST and PORT, and saying why a program failed.
+// What the examples share: reading numbers and addresses, and saying why a program failed.
 //
-// HOST is an address literal: names are not looked up.
+// A HOST that is dialed may be a name or an address: dial::target reads it.
 #pragma once
 
-#include <boost/asio/ip/address.hpp>
+#include <dial/target.hpp>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -26,12 +27,13 @@ Number read_number(std::string_view what, std::string_view text, Number least, N
     return number;
 }
 
+/// For the examples that bind, or connect a socket of their own: an address literal, and a number.
 inline boost::asio::ip::tcp::endpoint read_endpoint(std::string_view host, std::string_view port) {
-    boost::system::error_code ec;
-    const auto address = boost::asio::ip::make_address(std::string{host}, ec);
-    if (ec)
-        throw std::invalid_argument{"HOST is an IP address such as 127.0.0.1 or ::1, not '" + std::string{host} + "'"};
-    return {address, read_number<unsigned short>("PORT", port, 1, 65535)};
+    const dial::target given(host, port);
+    if (!given.address() || given.port() == 0)
+        throw std::invalid_argument{"an IP address such as 127.0.0.1 or ::1 and a port are needed here, not '" +
+            std::string{host} + "' and '" + std::string{port} + "'"};
+    return {*given.address(), given.port()};
 }
 
 /// For the catch (...) of main: prints what was thrown and returns the exit code, 2 for a bad argument, else 1.

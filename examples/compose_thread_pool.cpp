@@ -1,15 +1,16 @@
 // A TCP forwarder on a thread pool: what an existing Asio server looks like once dial connects for it.
 //
-//   $ compose_thread_pool 8000 127.0.0.1 5555
-//   forwarding 127.0.0.1:8000 to 127.0.0.1:5555 on 4 threads
+//   $ compose_thread_pool 8000 localhost 5555
+//   forwarding 127.0.0.1:8000 to localhost:5555 on 4 threads
 //   ^C2 clients served, 0 without an upstream
 //
-// Then, elsewhere: echo_client 127.0.0.1 8000. Shows: every session is a coroutine on a strand of its own; dial::connect
-// takes that executor from the coroutine, so the socket it returns lives on the same strand, and nothing needs a lock.
+// Then, elsewhere: echo_client localhost 8000. Shows: every session is a coroutine on a strand of its own, and all share one
+// dialer. It takes the executor from the coroutine, so the socket it returns lives on the same strand, and nothing needs a
+// lock.
 // Needs: echo_server.cpp. Next: redis_ping.cpp, http_get.cpp.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -49,19 +50,19 @@ asio::awaitable<void> pump(tcp::socket& from, tcp::socket& to) {
     }
 }
 
-asio::awaitable<void> session(tcp::socket client, tcp::endpoint upstream, counters& counts) {
-    auto [ec, server] = co_await dial::connect(upstream, {.timeout = 5s}, asio::as_tuple(asio::deferred));
+asio::awaitable<void> session(tcp::socket client, dial::dialer dialer, dial::target upstream, counters& counts) {
+    auto [ec, server] = co_await dialer.connect(upstream, asio::as_tuple(asio::deferred));
     if (ec) {
         ++counts.without_upstream;
-        std::cerr << "compose_thread_pool: " << upstream << ": " << ec.message() << std::endl;
+        std::cerr << "compose_thread_pool: " << upstream.to_string() << ": " << ec.message() << std::endl;
         co_return;
     }
     ++counts.served;
     co_await (pump(client, server) || pump(server, client));  // one side has closed: both are closed
 }
 
-asio::awaitable<void> serve(
-    tcp::acceptor& listener, asio::thread_pool& pool, tcp::endpoint upstream, counters& counts) {
+asio::awaitable<void> serve(tcp::acceptor& listener, asio::thread_pool& pool, dial::target upstream, counters& counts) {
+    const dial::dialer dialer(pool, {.timeout = 5s});
     asio::steady_timer pause(pool);
     for (;;) {
         auto [ec, client] = co_await listener.async_accept(asio::make_strand(pool), asio::as_tuple(asio::deferred));
@@ -73,17 +74,17 @@ asio::awaitable<void> serve(
             continue;
         }
         const auto strand = client.get_executor();
-        asio::co_spawn(strand, session(std::move(client), upstream, counts), asio::detached);
+        asio::co_spawn(strand, session(std::move(client), dialer, upstream, counts), asio::detached);
     }
 }
 
 int main(int argc, char** argv) try {
     if (argc != 4) {
-        std::cerr << "usage: compose_thread_pool LOCAL_PORT UPSTREAM_HOST UPSTREAM_PORT    (HOST: an IP address)\n";
+        std::cerr << "usage: compose_thread_pool LOCAL_PORT UPSTREAM_HOST UPSTREAM_PORT\n";
         return 2;
     }
     const tcp::endpoint local = read_endpoint("127.0.0.1", argv[1]);
-    const tcp::endpoint upstream = read_endpoint(argv[2], argv[3]);
+    const dial::target upstream(argv[2], argv[3]);
     counters counts;
     asio::thread_pool pool(4);
     tcp::acceptor listener(asio::make_strand(pool), local);
@@ -91,7 +92,7 @@ int main(int argc, char** argv) try {
 
     asio::signal_set interrupt(pool, SIGINT, SIGTERM);
     interrupt.async_wait([&](auto, int) { pool.stop(); });
-    std::cout << "forwarding " << local << " to " << upstream << " on 4 threads" << std::endl;
+    std::cout << "forwarding " << local << " to " << upstream.to_string() << " on 4 threads" << std::endl;
     pool.join();
     std::cout << counts.served << " clients served, " << counts.without_upstream << " without an upstream" << std::endl;
 } catch (...) {

@@ -1,14 +1,15 @@
-// Connects to an echo server, sends a line and prints what comes back.
+// Dials an echo server, by name or by address, sends a line and prints what comes back.
 //
-//   $ echo_client 127.0.0.1 5555 "hello, dial"
+//   $ echo_client localhost 5555 "hello, dial"
 //   connected from 127.0.0.1:40544 to 127.0.0.1:5555
 //   hello, dial
 //
-// Shows: dial::connect in a coroutine; it opens the socket, sets TCP_NODELAY and keep-alive, connects, and returns it.
-// Needs: echo_server.cpp. Next: connect_timeout.cpp, and five_tokens.cpp for programs without coroutines.
+// Shows: dial::connect in a coroutine. It finds the host's addresses, races them, and returns the socket that connected
+// first, with TCP_NODELAY and keep-alive set. Needs: echo_server.cpp. Next: race_addresses.cpp, and five_tokens.cpp for
+// programs without coroutines.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
@@ -19,15 +20,17 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include <chrono>
 #include <exception>
 #include <iostream>
 #include <string>
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using namespace std::chrono_literals;
 
-asio::awaitable<void> echo(tcp::endpoint peer, std::string text) {
-    tcp::socket socket = co_await dial::connect(peer);
+asio::awaitable<void> echo(dial::target server, std::string text) {
+    tcp::socket socket = co_await dial::connect(server, {.timeout = 5s});
     std::cout << "connected from " << socket.local_endpoint() << " to " << socket.remote_endpoint() << std::endl;
 
     co_await asio::async_write(socket, asio::buffer(text), asio::deferred);
@@ -38,12 +41,12 @@ asio::awaitable<void> echo(tcp::endpoint peer, std::string text) {
 
 int main(int argc, char** argv) try {
     if (argc != 3 && argc != 4) {
-        std::cerr << "usage: echo_client HOST PORT [TEXT]    (HOST: an IP address)\n";
+        std::cerr << "usage: echo_client HOST PORT [TEXT]\n";
         return 2;
     }
-    const tcp::endpoint peer = read_endpoint(argv[1], argv[2]);
+    const dial::target server(argv[1], argv[2]);
     asio::io_context context(1);
-    asio::co_spawn(context, echo(peer, argc == 4 ? argv[3] : "hello"), [](std::exception_ptr failure) {
+    asio::co_spawn(context, echo(server, argc == 4 ? argv[3] : "hello"), [](std::exception_ptr failure) {
         if (failure) std::rethrow_exception(failure);
     });
     context.run();

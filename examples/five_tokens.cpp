@@ -1,6 +1,6 @@
-// Connects to a server five times: the same operation under five completion tokens.
+// Dials a server five times: the same operation under five completion tokens.
 //
-//   $ five_tokens 127.0.0.1 5555
+//   $ five_tokens localhost 5555
 //   coroutine   connected to 127.0.0.1:5555
 //   as_tuple    connected to 127.0.0.1:5555
 //   callback    connected to 127.0.0.1:5555
@@ -11,7 +11,7 @@
 // exception or as a value. Needs: echo_server.cpp, Boost.Context (for spawn). Next: compose_thread_pool.cpp.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -38,19 +38,19 @@ void rethrow(std::exception_ptr failure) {
 }
 
 // The default token: an error is thrown as boost::system::system_error.
-asio::awaitable<void> coroutine(tcp::endpoint peer) {
+asio::awaitable<void> coroutine(dial::target peer) {
     report("coroutine   ", co_await dial::connect(peer));
 }
 
 // The error as a value.
-asio::awaitable<void> tuple(tcp::endpoint peer) {
+asio::awaitable<void> tuple(dial::target peer) {
     auto [ec, socket] = co_await dial::connect(peer, asio::as_tuple(asio::deferred));
     if (ec) throw boost::system::system_error{ec};
     report("as_tuple    ", socket);
 }
 
 // A callback has no executor of its own: dial::connect is told where the socket lives.
-void callback(asio::io_context& context, tcp::endpoint peer) {
+void callback(asio::io_context& context, dial::target peer) {
     dial::connect(context, peer, [](dial::error_code ec, tcp::socket socket) {
         if (ec) throw boost::system::system_error{ec};
         report("callback    ", socket);
@@ -59,10 +59,10 @@ void callback(asio::io_context& context, tcp::endpoint peer) {
 
 int main(int argc, char** argv) try {
     if (argc != 3) {
-        std::cerr << "usage: five_tokens HOST PORT    (HOST: an IP address)\n";
+        std::cerr << "usage: five_tokens HOST PORT\n";
         return 2;
     }
-    const tcp::endpoint peer = read_endpoint(argv[1], argv[2]);
+    const dial::target peer(argv[1], argv[2]);
     asio::io_context context(1);
     const auto run = [&] { context.restart(), context.run(); };
 

@@ -1,6 +1,6 @@
 // Gets one resource over HTTP/1.1 and prints it.
 //
-//   $ http_get 127.0.0.1 8080 /
+//   $ http_get localhost 8080 /
 //   HTTP 200 OK
 //   <!DOCTYPE html> ...
 //
@@ -8,7 +8,7 @@
 // Needs: nginx or another web server. Next: ../docs/tutorial.md.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -21,7 +21,6 @@
 #include <chrono>
 #include <exception>
 #include <iostream>
-#include <sstream>
 #include <string>
 
 namespace asio = boost::asio;
@@ -29,13 +28,11 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using namespace std::chrono_literals;
 
-asio::awaitable<bool> get(tcp::endpoint server, std::string target) {
+asio::awaitable<bool> get(dial::target server, std::string resource) {
     tcp::socket socket = co_await dial::connect(server, {.timeout = 5s});
 
-    http::request<http::empty_body> request(http::verb::get, target, 11);
-    std::ostringstream host;
-    host << server;
-    request.set(http::field::host, host.str());
+    http::request<http::empty_body> request(http::verb::get, resource, 11);
+    request.set(http::field::host, server.to_string());
     request.set(http::field::connection, "close");
     co_await http::async_write(socket, request, asio::deferred);
 
@@ -48,10 +45,10 @@ asio::awaitable<bool> get(tcp::endpoint server, std::string target) {
 
 int main(int argc, char** argv) try {
     if (argc != 3 && argc != 4) {
-        std::cerr << "usage: http_get HOST PORT [TARGET]    (HOST: an IP address)\n";
+        std::cerr << "usage: http_get HOST PORT [RESOURCE]\n";
         return 2;
     }
-    const tcp::endpoint server = read_endpoint(argv[1], argv[2]);
+    const dial::target server(argv[1], argv[2]);
     asio::io_context context(1);
     bool successful = false;
     asio::co_spawn(context, get(server, argc == 4 ? argv[3] : "/"), [&](std::exception_ptr failure, bool result) {

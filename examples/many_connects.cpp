@@ -1,15 +1,15 @@
-// Connects COUNT times at once on one thread, with a live line on stderr, and sums up how it went.
+// Dials COUNT times at once on one thread, with a live line on stderr, and sums up how it went.
 //
-//   $ many_connects 127.0.0.1 5555 1000
+//   $ many_connects localhost 5555 1000
 //   1000 of 1000 done, 0 failed
 //   1000 x connected
 //
 // Every socket stays open until all have an answer. Where the limit on open files is too low the summary says so:
-// "24 x Too many open files". Shows: thousands of pending connects are as many suspended coroutines, no threads; each
+// "24 x Too many open files". Shows: thousands of pending dials are as many suspended coroutines, no threads; each
 // error arrives as a value. Needs: echo_server.cpp. Next: compose_thread_pool.cpp.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -43,7 +43,7 @@ struct tally {
     }
 };
 
-asio::awaitable<void> connect_once(tcp::endpoint peer, tally& all) {
+asio::awaitable<void> connect_once(dial::target peer, tally& all) {
     auto [ec, socket] = co_await dial::connect(peer, {.timeout = 10s}, asio::as_tuple(asio::deferred));
     ++all.outcomes[ec ? ec.message() : "connected"];
     ++all.done;
@@ -61,10 +61,10 @@ asio::awaitable<void> show_progress(const tally& all) {
 
 int main(int argc, char** argv) try {
     if (argc != 4) {
-        std::cerr << "usage: many_connects HOST PORT COUNT    (HOST: an IP address)\n";
+        std::cerr << "usage: many_connects HOST PORT COUNT\n";
         return 2;
     }
-    const tcp::endpoint peer = read_endpoint(argv[1], argv[2]);
+    const dial::target peer(argv[1], argv[2]);
     asio::io_context context(1);
     tally all;
     all.wanted = read_number<std::size_t>("COUNT", argv[3], 1, 1'000'000);

@@ -1,23 +1,21 @@
 // Pings a Redis server, over TCP or over its unix socket.
 //
-//   $ redis_ping 127.0.0.1 6379
+//   $ redis_ping localhost 6379
 //   PONG
 //   $ redis_ping unix:/run/redis/redis.sock
 //   PONG
 //
-// Shows: one template serves both, because dial::connect takes any endpoint and returns its protocol's socket.
+// Shows: one template serves both, because dialer and local_dialer look alike; a dial::target says which is needed.
 // Needs: redis-server. Next: http_get.cpp.
 #include "command_line.hpp"
 
-#include <dial/connect.hpp>
+#include <dial/dialer.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
@@ -31,9 +29,9 @@
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-template <class Endpoint>
-asio::awaitable<void> ping(Endpoint server) {
-    auto socket = co_await dial::connect(server, {.timeout = 2s});
+template <class Dialer>
+asio::awaitable<void> ping(Dialer dialer, dial::target server) {
+    auto socket = co_await dialer.connect(server);
     co_await asio::async_write(socket, asio::buffer(std::string_view{"PING\r\n"}), asio::deferred);
 
     std::string answer;
@@ -45,20 +43,19 @@ asio::awaitable<void> ping(Endpoint server) {
 }
 
 int main(int argc, char** argv) try {
-    const std::string_view first = argc > 1 ? argv[1] : "";
-    const bool local = argc == 2 && first.starts_with("unix:");
-    if (!local && argc != 3) {
-        std::cerr << "usage: redis_ping HOST PORT | unix:PATH    (HOST: an IP address)\n";
+    if (argc != 2 && argc != 3) {
+        std::cerr << "usage: redis_ping HOST PORT | HOST:PORT | unix:PATH\n";
         return 2;
     }
+    const dial::target server = argc == 2 ? dial::target(argv[1]) : dial::target(argv[1], argv[2]);
     const auto rethrow = [](std::exception_ptr failure) {
         if (failure) std::rethrow_exception(failure);
     };
     asio::io_context context(1);
-    if (local)
-        asio::co_spawn(context, ping(asio::local::stream_protocol::endpoint{first.substr(5)}), rethrow);
+    if (server.is_unix())
+        asio::co_spawn(context, ping(dial::local_dialer(context, {.timeout = 2s}), server), rethrow);
     else
-        asio::co_spawn(context, ping(read_endpoint(argv[1], argv[2])), rethrow);
+        asio::co_spawn(context, ping(dial::dialer(context, {.timeout = 2s}), server), rethrow);
     context.run();
 } catch (...) {
     return explain_failure("redis_ping");

@@ -11,6 +11,8 @@ if [ $# != 2 ]; then
     exit 2
 fi
 bin=$(cd "$1" && pwd)
+source=$(cd "$(dirname "$0")/../../examples" && pwd)
+export BUILD_DIR=${bin%/*}  # for the scripts among the examples
 example=$2
 PATH=$PATH:/usr/sbin:/sbin  # where nginx lives, for users other than root
 
@@ -126,15 +128,16 @@ run_echo_client() {
     start_echo_server
     expect 0 '^hello, dial$' "$bin/echo_client" 127.0.0.1 "$echo_port" 'hello, dial'
     expect 0 "^connected from 127.0.0.1:[0-9]+ to 127.0.0.1:$echo_port\$" "$bin/echo_client" 127.0.0.1 "$echo_port"
+    expect 0 "^connected from 127.0.0.1:[0-9]+ to 127.0.0.1:$echo_port\$" "$bin/echo_client" localhost "$echo_port"
     refused_port
-    expect 1 'Connection refused' "$bin/echo_client" 127.0.0.1 "$closed_port"
-    expect 2 'HOST is an IP address' "$bin/echo_client" localhost 5555
-    expect 2 'PORT is a number from 1 to 65535' "$bin/echo_client" 127.0.0.1 65536
+    expect 1 'Connection refused' "$bin/echo_client" localhost "$closed_port"
+    expect 2 'a port over 65535' "$bin/echo_client" 127.0.0.1 65536
+    expect 2 'bad host "local host": a space at position 5' "$bin/echo_client" 'local host' 5555
 }
 
 run_five_tokens() {
     start_echo_server
-    expect 0 '^spawn +connected' "$bin/five_tokens" 127.0.0.1 "$echo_port"
+    expect 0 '^spawn +connected' "$bin/five_tokens" localhost "$echo_port"
     local token
     for token in coroutine as_tuple callback use_future; do
         said "^$token +connected to 127.0.0.1:$echo_port\$" "$tmp/out" || fail "nothing from $token"
@@ -151,6 +154,7 @@ run_connect_timeout() {
     expect 1 'timed out: not connected within the time limit \(0 ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 0
     expect 0 ': connected \([0-9]+ ms\)' "$bin/connect_timeout" 127.0.0.1 "$echo_port" 60000
     expect 2 'MILLISECONDS is a number' "$bin/connect_timeout" 127.0.0.1 "$echo_port" soon
+    expect 2 "an IP address .* are needed here, not 'localhost'" "$bin/connect_timeout" localhost "$echo_port" 250
 }
 
 run_connect_cancel_by_signal() {
@@ -170,15 +174,51 @@ run_connect_cancel_by_signal() {
 
 run_many_connects() {
     start_echo_server
-    expect 0 '^200 x connected$' "$bin/many_connects" 127.0.0.1 "$echo_port" 200
+    expect 0 '^200 x connected$' "$bin/many_connects" localhost "$echo_port" 200
     said '200 of 200 done, 0 failed' "$tmp/out" || fail "no progress line"
     refused_port
     expect 1 '^20 x Connection refused$' "$bin/many_connects" 127.0.0.1 "$closed_port" 20
 }
 
+run_race_addresses() {
+    start_echo_server
+    expect 0 "^connected to 127.0.0.1:$echo_port in " "$bin/race_addresses" localhost "$echo_port"
+    said "^\[::1\]:$echo_port .* connection refused" "$tmp/out" || fail "nothing about the address that refused"
+    said "^127.0.0.1:$echo_port .* connected from 127.0.0.1" "$tmp/out" || fail "nothing about the one that connected"
+    refused_port
+    expect 1 "^cannot connect to localhost:$closed_port: connection refused; is the server running" \
+        "$bin/race_addresses" localhost "$closed_port"
+}
+
+run_observe_dials() {
+    start_echo_server
+    expect 0 "^attempt 1 to 127.0.0.1:$echo_port ended: done\$" "$bin/observe_dials" localhost "$echo_port"
+    said "^attempt 0 to \[::1\]:$echo_port ended: failed, Connection refused\$" "$tmp/out" || fail "no failed attempt"
+    said '^race started$' "$tmp/out" && said '^race ended: done$' "$tmp/out" || fail "no phase"
+    refused_port
+    expect 1 '^race ended: failed, Connection refused$' "$bin/observe_dials" 127.0.0.1 "$closed_port"
+}
+
+run_own_resolver() {
+    start_echo_server
+    expect 0 "^connected to 127.0.0.1:$echo_port in " "$bin/own_resolver" echo.test=127.0.0.1 echo.test "$echo_port"
+    said '^resolve +AAAA +no addresses .* A +1 address ' "$tmp/out" || fail "nothing about the lookups"
+    expect 0 "^connected to 127.0.0.1:$echo_port in " "$bin/own_resolver" echo.test=::1 localhost "$echo_port"
+    refused_port
+    expect 1 '^cannot connect to echo.test' "$bin/own_resolver" echo.test=::1 echo.test "$closed_port"
+    expect 2 'usage: own_resolver' "$bin/own_resolver" echo.test localhost "$closed_port"
+}
+
+run_dead_ipv6.sh() {
+    [ "$(id -u)" = 0 ] || skip "not root, which a network namespace needs"
+    expect 0 '^connected to 192.0.2.7:5555 in 2[5-9][0-9] ms' "$source/dead_ipv6.sh"
+    said '^\[2001:db8::1\]:5555 .* cancelled, another won' "$tmp/out" || fail "nothing about the dead address"
+    expect 0 '"peer":"192.0.2.7:5555"' "$source/dead_ipv6.sh" --json
+}
+
 run_compose_thread_pool() {
     start_echo_server
-    start 'forwarding' "$bin/compose_thread_pool" PORT 127.0.0.1 "$echo_port"
+    start 'forwarding' "$bin/compose_thread_pool" PORT localhost "$echo_port"
     local forwarder=$pid forwarder_log=$log
     expect 0 '^through$' "$bin/echo_client" 127.0.0.1 "$port" through
     expect 0 '^300 x connected$' "$bin/many_connects" 127.0.0.1 "$port" 300
@@ -186,7 +226,7 @@ run_compose_thread_pool() {
     eventually 20 not_running "$echo_pid" || fail "echo_server does not end"
     expect 1 'End of file|reset' "$bin/echo_client" 127.0.0.1 "$port"
     interrupt "$forwarder" "$forwarder_log" || fail "exit code $?"
-    said "^compose_thread_pool: 127.0.0.1:$echo_port: Connection refused\$" "$forwarder_log" || fail "no error line"
+    said "^compose_thread_pool: localhost:$echo_port: Connection refused\$" "$forwarder_log" || fail "no error line"
     said ' clients served, [1-9]' "$forwarder_log" || fail "no summary"
 }
 
@@ -194,7 +234,8 @@ run_redis_ping() {
     command -v redis-server >/dev/null || skip "no redis-server (apt install redis-server)"
     start 'Ready to accept connections unix|The server is now ready to accept connections at' \
         redis-server --port PORT --bind 127.0.0.1 --unixsocket "$tmp/redis.sock" --dir "$tmp" --save '' --daemonize no
-    expect 0 '^PONG$' "$bin/redis_ping" 127.0.0.1 "$port"
+    expect 0 '^PONG$' "$bin/redis_ping" localhost "$port"
+    expect 0 '^PONG$' "$bin/redis_ping" "127.0.0.1:$port"
     expect 0 '^PONG$' "$bin/redis_ping" "unix:$tmp/redis.sock"
     expect 1 'No such file or directory' "$bin/redis_ping" "unix:$tmp/nothing"
     expect 2 'usage: redis_ping' "$bin/redis_ping"
@@ -205,7 +246,7 @@ run_http_get() {
     mkdir -p "$tmp/www"
     echo 'hello from nginx' >"$tmp/www/index.html"
     start 'start worker process ' start_nginx PORT
-    expect 0 '^hello from nginx$' "$bin/http_get" 127.0.0.1 "$port" /
+    expect 0 '^hello from nginx$' "$bin/http_get" localhost "$port" /
     said '^HTTP 200 OK$' "$tmp/out" || fail "no status line"
     expect 1 '^HTTP 404 Not Found$' "$bin/http_get" 127.0.0.1 "$port" /nothing
 }
@@ -231,6 +272,6 @@ EOF
 }
 
 [ "$(type -t "run_$example")" = function ] || fail "no example '$example'"
-[ -x "$bin/$example" ] || fail "not built: $bin/$example"
+[ -x "$bin/$example" ] || [ -x "$source/$example" ] || fail "not built: $bin/$example"
 "run_$example"
 echo "passed: $example"
