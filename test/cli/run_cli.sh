@@ -123,6 +123,7 @@ on_terminal() {
     local status=$1 size=$2 got=0
     shift 2
     need script bsdutils
+    script -qefc true /dev/null </dev/null >/dev/null 2>&1 || skip "no pseudo-terminal can be made here (devpts)"
     echo "\$ dial $*    (on a terminal, $size)"
     : >"$out"
     [ -e "$tmp/keyboard" ] || mkfifo "$tmp/keyboard"

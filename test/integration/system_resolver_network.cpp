@@ -32,6 +32,15 @@ namespace fs = std::filesystem;
 
 constexpr auto at_once = 500ms;
 
+// Asked on a thread that is thrown away: what it does to its mounts is its own.
+bool mounts_can_be_private() {
+    bool can = false;
+    std::thread{[&] {
+        can = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    }}.join();
+    return can;
+}
+
 // Files in the place of the system's, for the calling thread and those that it starts.
 class files_of_its_own {
 public:
@@ -81,6 +90,8 @@ class system_resolver_network : public testing::Test {
 protected:
     void SetUp() override {
         if (const std::string why = why_no_network_namespace(); !why.empty()) GTEST_SKIP() << why;
+        if (!mounts_can_be_private())
+            GTEST_SKIP() << "no mounts of its own here (a chroot, whose root is no mount point?)";
     }
 
     // A network whose nameserver says nothing; it is waited for a second.
