@@ -31,11 +31,18 @@ using local_handler = asio::any_completion_handler<void(error_code, asio::local:
 // Where the handler runs: on the very executor that the dial runs on, or elsewhere.
 enum class handler_runs : bool { elsewhere, with_the_dial };
 
-// The compiled part. `settings` may be empty: `own` counts then.
+// The compiled part. `settings` may be empty: `own` counts then. Asio's functions have other results with that macro: a
+// program and a dial that do not agree on it do not link, instead of crashing.
+#ifdef BOOST_ASIO_NO_DEPRECATED
+inline namespace without_deprecated_asio {
+#else
+inline namespace with_deprecated_asio {
+#endif
 void start_dial(request&& what, std::shared_ptr<const dialer_settings> settings, const options* own,
     tcp_handler&& handler, handler_runs where);
 void start_local_dial(
     request what, std::shared_ptr<const dialer_settings> settings, local_handler handler, handler_runs where);
+}
 
 // Fills in the executor of a request that has none yet: the handler's, if it can run sockets, else `otherwise`.
 template <class Handler>
@@ -138,8 +145,8 @@ public:
     ///   before the network's word, before local trouble. The report has them all.
     /// - Cancellation: terminal, partial or total, in every phase, the lookup included; `operation_aborted`. Every attempt is
     ///   closed, a lookup that cannot be stopped is left to itself.
-    /// - Executor: the socket lives on the handler's associated executor if that can run sockets, else on the dialer's; the
-    ///   handler runs on its own, else on the dialer's.
+    /// - Executor: the socket lives on the request's executor if it has one, else on the handler's associated executor if
+    ///   that can run sockets, else on the dialer's; the handler runs on its own executor, else where the socket lives.
     /// - Lifetimes: the request's report has to live until the handler is called; nothing else has to outlive this call.
     /// - Threads: several at once; the executor may run handlers on several.
     template <detail::dial_token Token = asio::deferred_t>
@@ -148,11 +155,13 @@ public:
             detail::start_dial_on{executor_, settings_}, token, std::move(what));
     }
 
-    /// Called for each attempt after its options are set, before it connects; an error fails that attempt. It must not throw.
+    /// Called for each attempt after its options are set, before it connects; an error fails that attempt. It must not throw, nor
+    /// wait for a thread that may be cancelling this dial: it is called under the dial's lock.
     dialer& before_connect(std::function<error_code(int fd, const asio::ip::tcp::endpoint&)> hook);
 
     /// Told of everything that happens, as it happens, on the operation's executor (a dial that is observed begins there).
-    /// It must not throw; it may cancel the dial.
+    /// It must not throw, nor wait for a thread that may be cancelling the dial: it is called under the dial's lock. It may
+    /// cancel the dial itself.
     dialer& observe(std::function<void(const event&)> observer);
 
     /// Source addresses, used in turn, each for attempts of its family; the next is taken where one has no free port. They

@@ -90,7 +90,7 @@ public:
     /// Begins to look `question` up, and calls `done` when the answer is there.
     ///
     /// - Completes by calling `done` once, inside this call or later, on any thread.
-    /// - Errors: in the answer; the usual ones are those of asio::error::netdb_errors. Must not throw.
+    /// - Errors: in the answer; the usual ones are those of asio::error::netdb_errors. Must not throw, nor block: the dial's lock is held.
     /// - Cancellation: a dial that is over does not wait; `done.wanted()` tells, for who can save work.
     /// - Lifetimes: `question` is valid during this call. The dial keeps the resolver alive until it is over.
     /// - Threads: may be called by several at once.

@@ -159,7 +159,12 @@ void begin(std::unique_ptr<local_dial> dial) {
 
 }  // namespace
 
-void start_local_dial(
+}  // namespace dial::detail
+
+namespace dial {
+
+// Qualified, since it is in an inline namespace.
+void detail::start_local_dial(
     request what, std::shared_ptr<const dialer_settings> settings, local_handler handler, handler_runs where) {
     auto dial = std::make_unique<local_dial>(std::move(what), std::move(settings), std::move(handler), where);
     if (!dial->told.observed()) return begin(std::move(dial));
@@ -171,4 +176,4 @@ void start_local_dial(
     asio::post(executor, [dial = std::move(dial)]() mutable { begin(std::move(dial)); });
 }
 
-}  // namespace dial::detail
+}  // namespace dial

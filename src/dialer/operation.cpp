@@ -1,4 +1,3 @@
-#include <dial/connect.hpp>
 #include <dial/detail/no_thread_cancellation.hpp>
 #include <dialer/operation.hpp>
 #include <race/most_telling.hpp>
@@ -23,9 +22,6 @@ namespace {
 using race::close_attempt;
 using race::ending;
 
-// Bounds what a hostile answer can cause.
-constexpr std::size_t most_addresses_of_a_family = 64;
-
 race::rules rules_of(const request& what, const options& with) {
     return {.attempt_delay = with.attempt_delay,
         .resolution_delay = with.resolution_delay,
@@ -33,10 +29,6 @@ race::rules rules_of(const request& what, const options& with) {
         .timeout = with.timeout,
         .deadline = what.deadline().value_or(time_point::max()),
         .max_in_flight = with.max_attempts_in_flight};
-}
-
-race::family family_of(const asio::ip::address& a) {
-    return a.is_v4() ? race::family::v4 : race::family::v6;
 }
 
 class canceller {
@@ -84,10 +76,10 @@ void dial_operation::start(request&& what, std::shared_ptr<const dialer_settings
     auto slot = asio::get_associated_cancellation_slot(dial->handler_);
     if (slot.is_connected()) slot.emplace<canceller>(dial);
     if (dial->story_.observed())
-        asio::post(
-            dial->executor_, [dial] { dial->turn(called_from::the_executor, clock_now(), [&] { dial->begin(); }); });
+        asio::post(dial->executor_, [dial] { dial->turn(called_from::the_executor, [&] { dial->begin(); }); });
     else
-        dial->turn(called_from::the_caller, dial->now_, [&] { dial->begin(); });
+        dial->turn(
+            called_from::the_caller, [&] { dial->begin(); }, dial->now_);
 }
 
 dial_operation::dial_operation(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
@@ -104,7 +96,7 @@ dial_operation::dial_operation(request&& what, std::shared_ptr<const dialer_sett
 // One thing has happened. Whatever follows from it is done before the lock is free again, and when nothing is left to wait
 // for, the handler is called: at once where that may be, never inside the caller's own call.
 template <class Turn>
-void dial_operation::turn(called_from from, time_point now, Turn what_happened) {
+void dial_operation::turn(called_from from, Turn what_happened, std::optional<time_point> now) {
     std::unique_lock lock{mutex_};
     if (in_turn_) return what_happened();  // an observer or a hook: the turn that it is part of goes on
     // An io_context that runs out of work stops, also when that happens outside of run(): what this turn lets go of must
@@ -115,9 +107,21 @@ void dial_operation::turn(called_from from, time_point now, Turn what_happened) 
     {
         const no_thread_cancellation guard;
         in_turn_ = true;
-        now_ = now;
-        what_happened();
-        if (begun_ && !finished_) obey();
+        now_ = now ? *now : clock_now();
+        try {
+            what_happened();
+            if (begun_ && !finished_) {
+                if (now_ >= armed_until_) ask_all();
+                obey();
+            }
+        } catch (...) {  // no memory
+            in_turn_ = false;
+            let_go_of_all();
+            if (waits_ == 0) {
+                completing_ = true;
+                throw;
+            }
+        }
         in_turn_ = false;
     }
     if (!finished_ || waits_ != 0 || std::exchange(completing_, true)) return;
@@ -134,149 +138,27 @@ void dial_operation::turn(called_from from, time_point now, Turn what_happened) 
         asio::post(executor_, completion{shared_from_this()});
 }
 
+void dial_operation::let_go_of_all() noexcept {
+    finished_ = true;
+    begun_ = true;
+    result_ = make_error_code(boost::system::errc::not_enough_memory);
+    ended_ = now_;
+    winner_ = nullptr;
+    for (runner& r : runners_) r.attempt.close();
+    for (auto& ticket : tickets_)
+        if (const auto open = std::exchange(ticket, {})) open->close();
+    if (timer_) timer_->cancel();
+}
+
 void dial_operation::on_delivery(unsigned which, delivery brought) {
-    turn(called_from::the_executor, clock_now(), [&] {
+    turn(called_from::the_executor, [&] {
         tickets_[which].reset();
         if (!finished_) hear(which, brought);
     });
 }
 
 void dial_operation::on_cancelled() {
-    turn(called_from::the_caller, clock_now(), [&] { engine_.on_cancelled(); });
-}
-
-// --- Asking ---
-
-void dial_operation::begin() {
-    begun_ = true;
-    const target& to = what_.to();
-    if (to.empty() || to.is_unix()) return fail_at_once(error::invalid_target);
-    engine_.on_asked(race::family::v6);
-    engine_.on_asked(race::family::v4);
-    // Nothing is asked, and no system call made, for a dial that is over already.
-    if (const auto step = engine_.next(now_); const auto* const end = std::get_if<race::finish>(&step))
-        return finish(*end);
-    port_ = to.port();
-    if (to.service().empty()) return look_up();
-    tell_phase("resolve", false);
-    resolving_ = true;
-    ask(lookup_service);
-}
-
-void dial_operation::look_up() {
-    const target& to = what_.to();
-    if (to.address() || to.is_localhost()) {
-        if (std::exchange(resolving_, false)) tell_phase("resolve", true, outcome::done);  // the service was asked for
-    }
-    if (to.address()) return take_literal(*to.address());
-    if (to.is_localhost()) {
-        const std::array<asio::ip::address, 2> loopback{
-            asio::ip::address_v6::loopback(), asio::ip::address_v4::loopback()};
-        learn(loopback, address_family::any);
-        engine_.on_answered(race::family::v6);
-        engine_.on_answered(race::family::v4);
-        return;
-    }
-    if (!resolving_) tell_phase("resolve", false);
-    resolving_ = true;
-    answers_due_ = wants(address_family::v6) && wants(address_family::v4) ? 2 : 1;
-    if (!wants(address_family::v6)) engine_.on_answered(race::family::v6);
-    if (!wants(address_family::v4)) engine_.on_answered(race::family::v4);
-    if (wants(address_family::v6)) ask(lookup_v6);
-    if (wants(address_family::v4)) ask(lookup_v4);
-}
-
-void dial_operation::take_literal(const asio::ip::address& literal) {
-    asio::ip::address address = literal;
-    if (const std::string& zone = what_.to().zone(); !zone.empty()) {
-        const unsigned index = resolve::interface_index(zone);
-        if (index == 0) return fail_at_once({errno, boost::system::system_category()});
-        asio::ip::address_v6 scoped = literal.to_v6();
-        scoped.scope_id(index);
-        address = scoped;
-    }
-    learn({&address, 1}, address_family::any);
-    engine_.on_answered(race::family::v6);
-    engine_.on_answered(race::family::v4);
-}
-
-void dial_operation::ask(unsigned which) {
-    tell_lookup(which, false);
-    const auto ticket = lookup_ticket::open(executor_, shared_from_this(), which);
-    tickets_[which] = ticket;
-    const target& to = what_.to();
-    if (which == lookup_service) {
-        resolve::start_service_lookup(to.service(), ticket);
-    } else {
-        const lookup question{to.host(), which == lookup_v6 ? address_family::v6 : address_family::v4};
-        (settings_ ? settings_->names : resolver{}).start(question, answer_handler{ticket});
-    }
-    if (const auto early = ticket->started()) {
-        tickets_[which].reset();
-        hear(which, *early);
-    }
-}
-
-void dial_operation::hear(unsigned which, const delivery& brought) {
-    if (which == lookup_service) return hear_port(brought);
-    const auto family = which == lookup_v6 ? address_family::v6 : address_family::v4;
-    const error_code error = brought.given.error();
-    tell_lookup(which, true, error ? outcome::failed : outcome::done, error, brought.given.addresses());
-    lookup_errors_.push_back(error);
-    learn(brought.given.addresses(), family);
-    engine_.on_answered(which == lookup_v6 ? race::family::v6 : race::family::v4);
-    if (--answers_due_ != 0) return;
-    resolving_ = false;
-    const error_code why = known_.empty() ? resolve::why_no_addresses(lookup_errors_) : error_code{};
-    tell_phase("resolve", true, why ? outcome::failed : outcome::done, why);
-}
-
-void dial_operation::hear_port(const delivery& brought) {
-    const error_code error = brought.given.error();
-    tell_lookup(lookup_service, true, error ? outcome::failed : outcome::done, error);
-    if (error) {
-        lookup_errors_.push_back(error);
-        engine_.on_answered(race::family::v6);
-        engine_.on_answered(race::family::v4);
-        resolving_ = false;
-        return tell_phase("resolve", true, outcome::failed, error);
-    }
-    port_ = brought.port;
-    look_up();
-}
-
-// New ones join those that are known, and the race; duplicates do not, nor what nobody asked for.
-void dial_operation::learn(std::span<const asio::ip::address> addresses, address_family of) {
-    const std::size_t before = known_.size();
-    for (const auto& a : addresses) {
-        const auto family = a.is_v4() ? address_family::v4 : address_family::v6;
-        if (!wants(family) || (of != address_family::any && of != family)) continue;
-        if (known_.size() - before == most_addresses_of_a_family) break;
-        if (std::ranges::find(known_, a) == known_.end()) known_.push_back(a);
-    }
-    if (known_.size() != before) tell_the_engine_what_is_known();
-}
-
-void dial_operation::tell_the_engine_what_is_known() {
-    if (known_.size() == 1) {
-        const race::candidate only{0, family_of(known_[0])};
-        return engine_.on_addresses({&only, 1});
-    }
-    std::optional<asio::ip::address_v4> from_v4 = with_.socket.local_v4;
-    std::optional<asio::ip::address_v6> from_v6 = with_.socket.local_v6;
-    if (settings_ && !settings_->sources_v4.empty()) from_v4 = settings_->sources_v4.front().to_v4();
-    if (settings_ && !settings_->sources_v6.empty()) from_v6 = settings_->sources_v6.front().to_v6();
-    std::pmr::vector<race::candidate> sorted{&memory_};
-    sorted.reserve(known_.size());
-    for (const std::size_t i : resolve::destination_order(known_, from_v4, from_v6))
-        sorted.push_back({i, family_of(known_[i])});
-    engine_.on_addresses(sorted);
-}
-
-void dial_operation::fail_at_once(error_code why) {
-    result_ = why;
-    finished_ = true;
-    ended_ = now_;
+    turn(called_from::the_caller, [&] { engine_.on_cancelled(); });
 }
 
 // --- Racing ---
@@ -325,6 +207,7 @@ void dial_operation::hear_attempt(runner& r) {
     switch (r.attempt.is()) {
         case race::attempt::state::running: return wait_for(r);
         case race::attempt::state::connected: return engine_.on_connected(r.candidate);
+        case race::attempt::state::connected_to_itself:  // was started again
         case race::attempt::state::failed:
             r.over = true;
             tell_end_of(r, outcome::failed, r.attempt.error());
@@ -335,19 +218,18 @@ void dial_operation::hear_attempt(runner& r) {
 void dial_operation::wait_for(runner& r) {
     if (r.waiting) return;
     r.waiting = true;
-    ++waits_;
     r.attempt.socket().async_wait(asio::ip::tcp::socket::wait_write, ready_handler{shared_from_this(), &r});
+    ++waits_;
 }
 
 void dial_operation::on_ready(runner& r, error_code ec) {
-    turn(called_from::the_executor, clock_now(), [&] {
+    turn(called_from::the_executor, [&] {
         --waits_;
         r.waiting = false;
         if (finished_ || r.over || r.attempt.is() != race::attempt::state::running) return;
-        if (ec)
-            r.attempt.fail(ec);  // the reactor cannot wait for it
-        else
-            r.attempt.ask();
+        if (ec == asio::error::operation_aborted) return wait_for(r);  // that was for a socket that it had before
+        if (!ec) return ask(r);
+        r.attempt.fail(ec);  // the reactor cannot wait for it
         hear_attempt(r);
     });
 }
@@ -357,22 +239,31 @@ void dial_operation::wait_until(time_point when) {
     armed_until_ = when;
     if (!timer_) timer_ = std::make_unique<asio::steady_timer>(executor_);
     timer_->expires_at(when);
-    ++waits_;
     timer_->async_wait(timer_handler{shared_from_this()});
+    ++waits_;
 }
 
 void dial_operation::on_time(error_code ec) {
-    turn(called_from::the_executor, clock_now(), [&] {
+    turn(called_from::the_executor, [&] {
         --waits_;
         if (ec || finished_) return;
         armed_until_ = time_point::max();
-        // A late loop is not a late peer.
-        for (runner& r : runners_) {
-            if (r.over || !r.waiting || r.attempt.is() != race::attempt::state::running) continue;
-            r.attempt.ask();
-            hear_attempt(r);
-        }
+        ask_all();
     });
+}
+
+// A late loop is not a late peer.
+void dial_operation::ask_all() {
+    for (runner& r : runners_) {
+        if (r.over || !r.waiting || r.attempt.is() != race::attempt::state::running) continue;
+        ask(r);
+    }
+}
+
+void dial_operation::ask(runner& r) {
+    r.attempt.ask();
+    if (r.attempt.is() == race::attempt::state::connected_to_itself) r.attempt.start(setup_for(r.attempt.peer()));
+    hear_attempt(r);
 }
 
 void dial_operation::close(std::size_t candidate, close_attempt::cause why) {
@@ -517,54 +408,6 @@ void dial_operation::tell_end_of(const runner& r, outcome how, error_code error)
 std::size_t dial_operation::number_of(const runner& r) const {
     const auto place = std::ranges::find_if(runners_, [&](const runner& each) { return &each == &r; });
     return static_cast<std::size_t>(std::distance(runners_.begin(), place));
-}
-
-namespace {
-
-// One address, given by the target, and nobody who listens: there is nothing to look up, to race or to tell. That is what
-// connect() is for.
-bool is_just_one_connect(const request& what, const dialer_settings* settings, const options& with) {
-    const target& to = what.to();
-    if (!to.address() || !to.zone().empty() || to.port() == 0 || what.report()) return false;
-    if (with.family != address_family::any && (with.family == address_family::v4) != to.address()->is_v4())
-        return false;
-    return !settings ||
-        (!settings->observer && !settings->before_connect && settings->sources_v4.empty() &&
-            settings->sources_v6.empty());
-}
-
-// A handler that runs with the dial, and so needs not be asked where.
-struct handler_in_place {
-    tcp_handler handler;
-
-    using cancellation_slot_type = asio::cancellation_slot;
-    cancellation_slot_type get_cancellation_slot() const noexcept {
-        return asio::get_associated_cancellation_slot(handler);
-    }
-    void operator()(error_code ec, asio::ip::tcp::socket socket) { std::move(handler)(ec, std::move(socket)); }
-};
-
-// What the limits leave for one attempt; zero or less: nothing.
-duration limit_of(const request& what, const options& with) {
-    const duration limit = std::min(with.timeout, with.attempt_timeout);
-    if (!what.deadline()) return limit;
-    const time_point now = std::chrono::steady_clock::now();
-    return *what.deadline() <= now ? duration::zero() : std::min(limit, *what.deadline() - now);
-}
-
-}  // namespace
-
-void start_dial(request&& what, std::shared_ptr<const dialer_settings> settings, const options* own,
-    tcp_handler&& handler, handler_runs where) {
-    const options& with = own ? *own : settings->options;
-    if (is_just_one_connect(what, settings.get(), with)) {
-        const asio::ip::tcp::endpoint peer{*what.to().address(), what.to().port()};
-        const connect_options limited{limit_of(what, with), with.socket};
-        if (where == handler_runs::with_the_dial)
-            return start_owned(what.executor(), handler_in_place{std::move(handler)}, peer, limited);
-        return start_owned(what.executor(), std::move(handler), peer, limited);
-    }
-    dial_operation::start(std::move(what), settings, with, std::move(handler), where);
 }
 
 }  // namespace dial::detail

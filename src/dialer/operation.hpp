@@ -19,6 +19,7 @@
 #include <memory>
 #include <memory_resource>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -54,7 +55,7 @@ private:
     struct completion_elsewhere;
 
     template <class Turn>
-    void turn(called_from from, time_point now, Turn what_happened);
+    void turn(called_from from, Turn what_happened, std::optional<time_point> now = {});
     static time_point clock_now() { return std::chrono::steady_clock::now(); }
 
     // --- Asking ---
@@ -77,6 +78,9 @@ private:
     void wait_until(time_point when);
     void on_ready(runner& r, error_code ec);
     void on_time(error_code ec);
+    void ask_all();
+    void ask(runner& r);
+    void let_go_of_all() noexcept;
     void close(std::size_t candidate, race::close_attempt::cause why);
     race::attempt_setup setup_for(const asio::ip::tcp::endpoint& peer);
     runner* find(std::size_t candidate);

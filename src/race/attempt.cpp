@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <fstream>
 #include <optional>
+#include <utility>
 
 namespace dial::race {
 namespace {
@@ -88,7 +89,8 @@ void attempt::start(const attempt_setup& setup) {
     for (std::size_t i = 0; i != std::max<std::size_t>(sources, 1); ++i) {
         const asio::ip::address* const source = sources ? &setup.sources[(setup.first_source + i) % sources] : nullptr;
         v = open_and_connect(setup, source);
-        if (v.what == progress::to_itself) v = open_and_connect(setup, source);  // a new socket, another port
+        if (v.what == progress::to_itself && !std::exchange(tried_again_, true))
+            v = open_and_connect(setup, source);  // a new socket, another port
         if (!ports_ran_out_) break;
     }
     if (ports_ran_out_) explain_lack_of_ports(setup);
@@ -130,7 +132,13 @@ verdict attempt::open_and_connect(const attempt_setup& setup, const asio::ip::ad
 
 void attempt::ask() {
     const verdict v = detail::ask(socket_.native_handle(), peer_.protocol().family());
-    if (v.what == progress::to_itself) detail::withdraw(socket_.native_handle());
+    if (v.what == progress::to_itself) {
+        detail::withdraw(socket_.native_handle());
+        if (!std::exchange(tried_again_, true)) {
+            state_ = state::connected_to_itself;
+            return close();
+        }
+    }
     settle(v);
 }
 

@@ -29,7 +29,8 @@ struct attempt_setup {
 // The socket is opened again where the kernel says so: another source address, or a connection to itself.
 class attempt {
 public:
-    enum class state : unsigned char { running, connected, failed };
+    // connected_to_itself: start it once more, with a new socket. It is said once.
+    enum class state : unsigned char { running, connected, connected_to_itself, failed };
 
     attempt(const asio::any_io_executor& executor, const asio::ip::tcp::endpoint& peer)
         : peer_{peer}, socket_{executor} {}
@@ -65,6 +66,7 @@ private:
     std::string note_;
     state state_ = state::running;
     bool sent_ = false;
+    bool tried_again_ = false;  // after a connection to itself
     bool ports_ran_out_ = false;
     bool fast_open_ = false;
 };

@@ -46,7 +46,11 @@ public:
     service_job(std::string service, std::shared_ptr<lookup_ticket> ticket)
         : service_{std::move(service)}, ticket_{std::move(ticket)} {}
 
-    ~service_job() override { ticket_->deliver({answer{error_code{asio::error::host_not_found_try_again}}}); }
+    ~service_job() override {
+        try {
+            ticket_->deliver({answer{error_code{asio::error::host_not_found_try_again}}});
+        } catch (...) {}  // no memory: the dial has its time limit
+    }
 
     bool wanted() const override { return ticket_->wanted(); }
 

@@ -124,7 +124,9 @@ void* system_resolver::threads::work_on(void* argument) {
         std::unique_ptr<job> next = std::move(state->queue.front());
         state->queue.pop_front();
         lock.unlock();
-        if (next->wanted()) next->run();
+        try {
+            if (next->wanted()) next->run();
+        } catch (...) {}  // no memory; what the job holds is dropped, and counts as a failed lookup
         next.reset();
         lock.lock();
     }

@@ -70,6 +70,8 @@ public:
     explicit box_service(asio::execution_context& context)
         : asio::execution_context::service{context}, box{std::make_shared<ticket_box>()} {}
 
+    ~box_service() override { box->close(); }  // made while the context goes away, it is never shut down
+
     const std::shared_ptr<ticket_box> box;
 
 private:
@@ -128,7 +130,14 @@ void lookup_ticket::deliver(delivery brought) {
     if (!hold_.receiver || brought_) return;
     wanted_ = false;
     brought_ = std::move(brought);
-    if (!starting_) post();
+    if (starting_) return;
+    try {
+        post();
+    } catch (...) {  // no memory: as if nothing had been brought
+        wanted_ = true;
+        brought_.reset();
+        throw;
+    }
 }
 
 // Under the lock: the context cannot go away meanwhile. What is posted does not own the dial. A context that goes away
@@ -176,8 +185,11 @@ bool answer_handler::wanted() const noexcept {
 }
 
 void answer_handler::drop() noexcept {
-    if (const auto ticket = std::exchange(ticket_, {}))
+    const auto ticket = std::exchange(ticket_, {});
+    if (!ticket) return;
+    try {
         ticket->deliver({answer{error_code{boost::asio::error::host_not_found_try_again}}});
+    } catch (...) {}  // no memory: the dial has its time limit
 }
 
 }  // namespace dial

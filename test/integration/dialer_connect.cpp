@@ -107,6 +107,26 @@ TEST_F(dialer_connect, a_zone_that_is_no_interface_is_the_errno_of_the_lookup) {
     EXPECT_EQ(dial_and_run("[fe80::1%nosuch0]:80"), (error_code{ENODEV, boost::system::system_category()}));
 }
 
+TEST_F(dialer_connect, a_zone_that_is_no_interface_fails_at_once_also_behind_a_service) {
+    EXPECT_EQ(dial_and_run({"[fe80::1%nosuch0]:http", &story}, {.timeout = 1h}),
+        (error_code{ENODEV, boost::system::system_category()}));
+    EXPECT_LT(story.total(), 10s);
+}
+
+TEST_F(dialer_connect, a_socket_that_has_connected_to_itself_is_replaced_once) {
+    const auto own_port = tcp_server{}.endpoint().port();  // closed again
+    for (const char* host : {"127.0.0.1", "0.0.0.0"}) {    // known at once; known to the reactor only
+        int sockets = 0;
+        dialer d{io, {.socket = {.local_ports = port_range{own_port, own_port}}}};
+        d.before_connect([&](int, const tcp::endpoint&) -> error_code {
+            ++sockets;
+            return {};
+        });
+        EXPECT_EQ(dial_and_run(d, {target{host, own_port}, &story}), asio::error::connection_refused);
+        EXPECT_EQ(sockets, 2) << host;
+    }
+}
+
 TEST_F(dialer_connect, a_zone_by_name_and_by_number_is_the_scope_of_the_address) {
     for (const char* zone : {"lo", "1"}) {
         dialer d{io};

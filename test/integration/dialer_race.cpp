@@ -154,6 +154,25 @@ TEST_F(dialer_race, the_race_begins_with_the_first_answer) {
     EXPECT_FALSE(names.wanted(address_family::v6));
 }
 
+TEST_F(dialer_race, a_loop_that_was_late_is_not_a_late_peer_whatever_comes_first) {
+    // While the loop is busy, the peer connects and the limit passes; an answer lies before both in the queue.
+    const silent_server busy;
+    manual_resolver names;
+    const dialer d{io, {.timeout = 1500ms, .resolution_delay = 0ms}, names};
+    error_code result = aborted;
+    d.connect("db:" + std::to_string(busy.endpoint().port()), [&](error_code ec, tcp::socket) { result = ec; });
+    names.answer_next(address_family::v4, answer{addresses({"127.0.0.1"})});
+    io.run_for(50ms);
+    const descriptor filler = busy.accept();  // room: the SYN that is sent again after a second is answered
+    const descriptor connected = busy.accept();
+    ASSERT_TRUE(connected);
+    names.answer_next(address_family::v6, answer{addresses({})});
+    const auto late = std::chrono::steady_clock::now() + 600ms;
+    while (std::chrono::steady_clock::now() < late) {}  // the loop is elsewhere until the limit has passed
+    run(io);
+    EXPECT_EQ(result, success);
+}
+
 TEST_F(dialer_race, addresses_that_arrive_during_the_race_join_it) {
     const silent_server v6{"::1", server.endpoint().port()};
     manual_resolver names;
