@@ -4,6 +4,7 @@
 #include <dial/error.hpp>
 #include <dial/options.hpp>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 
 #include <concepts>
@@ -22,7 +23,7 @@ class lookup {
 public:
     lookup(std::string name, address_family family) : name_{std::move(name)}, family_{family} {}
 
-    const std::string& name() const noexcept { return name_; }  ///< As the target has it: not empty, no literal.
+    const std::string& name() const noexcept { return name_; }  ///< As the target has it, case and final dot included.
     address_family family() const noexcept { return family_; }  ///< v4 or v6
 
 private:
@@ -36,6 +37,7 @@ public:
     /// Without addresses, the name exists and has none of this family.
     answer(std::vector<boost::asio::ip::address> addresses) : addresses_{std::move(addresses)} {}
     answer(error_code error) : error_{error} {}
+    answer(boost::asio::error::netdb_errors error) : error_{error} {}
 
     const error_code& error() const noexcept { return error_; }
     const std::vector<boost::asio::ip::address>& addresses() const noexcept { return addresses_; }

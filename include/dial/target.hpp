@@ -35,7 +35,7 @@ public:
 
     /// A host (without brackets, they may be there) and a port or service, each by itself. Throws likewise.
     target(std::string_view host, std::string_view port);
-    target(std::string_view host, std::uint16_t port);
+    target(std::string_view host, long long port);
 
     /// Parses `text`; throws std::invalid_argument, or sets `ec` to `error::invalid_target` and returns no target.
     static target parse(std::string_view text) { return target{text}; }

@@ -86,7 +86,9 @@ std::string redraw::go_to_top(terminal_size size) const {
     for (const std::size_t columns : shown_)
         rows += std::max<std::size_t>(1, (columns + size.columns - 1) / size.columns);
     rows = std::min(rows, size.rows - 1);
-    return "\r" + (rows == 0 ? "" : "\x1B[" + std::to_string(rows) + 'A');
+    std::string bytes{'\r'};
+    if (rows != 0) bytes.append("\x1B[").append(std::to_string(rows)).append("A");
+    return bytes;
 }
 
 std::string redraw::frame(std::string_view text, terminal_size size) {

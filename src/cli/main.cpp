@@ -48,6 +48,8 @@ public:
         return result_;
     }
 
+    int interrupted_by() const { return interrupted_by_; }  // a signal; 0: none
+
 private:
     template <class Dialer>
     void start(Dialer dialer) {
@@ -68,8 +70,9 @@ private:
     }
 
     void wait_for_interrupt() {
-        interrupt_.async_wait([this](dial::error_code ec, int) {
+        interrupt_.async_wait([this](dial::error_code ec, int signal) {
             if (ec) return;
+            interrupted_by_ = signal;
             interrupt_.clear();  // a second one ends the process
             cancel_.emit(asio::cancellation_type::terminal);
         });
@@ -116,6 +119,7 @@ private:
     dial::time_point begun_;
     dial::report so_far_, result_;
     bool over_ = false;
+    int interrupted_by_ = 0;
 };
 
 // Where the caller has closed 0, 1 or 2: no socket may take that number and be written to as if it were the terminal.
@@ -135,12 +139,14 @@ int run(const std::vector<std::string>& words) {
 
     cli::display out{arguments ? arguments->colour : cli::colours::never};
     bool ok = true;
+    int signal = 0;
     if (const auto* const information = std::get_if<cli::information>(&asked)) {
         out.conclude(information->text);
     } else {
         session one{*arguments, out};
         const dial::report& result = one.run();
         ok = result.ok();
+        if (!ok) signal = one.interrupted_by();
         if (arguments->json)
             out.conclude(result.to_json() + '\n');
         else if (!arguments->quiet)
@@ -149,6 +155,10 @@ int run(const std::vector<std::string>& words) {
     if (out.error()) {
         complain("cannot write the output: " + out.error().message());
         return not_connected;
+    }
+    if (signal != 0) {  // end by it: a shell that runs this in a loop ends its loop only then
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
     }
     return ok ? connected : not_connected;
 }

@@ -96,7 +96,7 @@ struct local_dial {
         const error_code why = how == outcome::cancelled ? error_code{} : ec;
         told.tell(
             {.what = event::subject::attempt, .ended = true, .when = now, .how = how, .error = why, .path = path});
-        told.tell({.ended = true, .when = now, .how = how, .error = ec, .phase = "connect"});
+        told.tell({.ended = true, .when = now, .how = how, .error = why, .phase = "connect"});
     }
 
     last_call take_last_call(error_code ec, protocol::socket socket) {

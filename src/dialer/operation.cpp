@@ -312,7 +312,13 @@ void dial_operation::finish(const race::finish& end) {
                 .peer = {known_[i], port_}});
         }
     }
-    if (racing_) tell_phase("race", true, result_ ? outcome::failed : outcome::done, result_);
+    if (racing_) {
+        const outcome how = end.how == ending::connected ? outcome::done
+            : end.how == ending::cancelled               ? outcome::cancelled
+            : end.how == ending::timed_out               ? outcome::timed_out
+                                                         : outcome::failed;
+        tell_phase("race", true, how, how == outcome::cancelled ? error_code{} : result_);
+    }
 }
 
 void dial_operation::close_lookups(ending how) {

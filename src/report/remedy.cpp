@@ -128,9 +128,10 @@ explanation explain(const error_code& error, bool unix_socket) {
     if (error == dial::error::no_addresses)
         return {"the host has no address that can be tried", "is the name right, and the address family?"};
     if (error == dial::error::invalid_target)
-        return unix_socket
-            ? explanation{"a unix socket cannot be dialed over TCP", "dial it with a local_dialer"}
-            : explanation{"this cannot be dialed", "is it a target of this dialer's kind (host:port, [v6]:port)?"};
+        return unix_socket ? explanation{"a unix socket cannot be dialed over TCP", "dial it with a local_dialer"}
+                           : explanation{"this dialer cannot dial it",
+                                 "a host is dialed with dial::connect or a dialer, a unix socket "
+                                 "(unix:/path) with a local_dialer"};
     if (error == netdb::host_not_found) return {"no such name", "is it spelled right?"};
     if (error == netdb::host_not_found_try_again)
         return {"the name servers do not answer, or say to ask later",

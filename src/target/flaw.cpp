@@ -43,6 +43,7 @@ words words_for(flaw::kind what, const std::string& character) {
             return {"a zone of over 15 characters", "a zone is an interface or its number, as fe80::1%eth0"};
         case zone_character: return {character + " cannot be in a zone"};
         case zone_number: return {"a zone number out of range", "it goes from 1 to 4294967295"};
+        case bare_path: return {"a path", "a unix socket is written as unix:/path"};
         case name_character: return {character + " cannot be in a host name", host_and_port};
         case empty_label: return {"an empty label", "a dot stands between two labels, or once at the end"};
         case long_label: return {"a label of over 63 bytes"};

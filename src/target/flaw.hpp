@@ -20,6 +20,7 @@ struct flaw {
         long_zone,
         zone_character,
         zone_number,
+        bare_path,
         name_character,
         empty_label,
         long_label,

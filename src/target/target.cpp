@@ -106,6 +106,8 @@ struct target::parser {
         if (text.starts_with(unix_prefix)) return read_path(text.substr(unix_prefix.size()));
         if (flawed bad = check_text()) return bad;
 
+        if (text.starts_with('/') || text.starts_with("./") || text.starts_with("UNIX:"))
+            return wrong(kind::bare_path, text);
         if (text.starts_with('[')) {
             std::string_view rest = text;
             if (flawed bad = read_brackets(rest)) return bad;
@@ -263,7 +265,7 @@ target::target(std::string_view host, std::string_view port) {
     parts_ = read;
 }
 
-target::target(std::string_view host, std::uint16_t port) : target{host, std::string_view{std::to_string(port)}} {}
+target::target(std::string_view host, long long port) : target{host, std::string_view{std::to_string(port)}} {}
 
 target target::parse(std::string_view text, error_code& ec) {
     target result;

@@ -28,6 +28,12 @@ void* operator new(std::size_t size) {
     if (!memory) throw std::bad_alloc{};
     return memory;
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {  // std::stable_sort's, which does without
+    return fails() ? nullptr : std::malloc(size ? size : 1);
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+    std::free(memory);
+}
 void operator delete(void* memory) noexcept {
     std::free(memory);
 }

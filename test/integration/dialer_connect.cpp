@@ -213,6 +213,7 @@ TEST_F(dialer_connect, the_timeout_ends_a_silent_attempt_and_a_lookup_that_hangs
     EXPECT_EQ(dial_and_run({at("127.0.0.1", silent.endpoint()), &story}, {.timeout = 20ms}), error::timeout);
     ASSERT_EQ(story.attempts().size(), 1u);
     EXPECT_EQ(story.attempts()[0].how, dial::outcome::timed_out);
+    EXPECT_EQ(story.phases()[0].how, dial::outcome::timed_out);
     manual_resolver names;
     EXPECT_EQ(dial_and_run(dialer{io, {.timeout = 20ms}, names}, {"name:1", &story}), error::timeout);
     ASSERT_EQ(story.lookups().size(), 2u);
