@@ -29,6 +29,7 @@ clean_up() {
     for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
     ip netns del "$name" 2>/dev/null || true
     rm -rf "$hosts"
+    rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
 }
 trap clean_up EXIT
 trap 'exit 1' HUP INT TERM

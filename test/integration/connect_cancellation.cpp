@@ -53,11 +53,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(each, connect_cancellation_type,
     testing::Values(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total),
-    [](const auto& kind) {
-        return std::string{kind.param == cancellation_type::terminal ? "terminal"
-                : kind.param == cancellation_type::partial           ? "partial"
-                                                                     : "total"};
-    });
+    [](const auto& kind) { return name_of(kind.param); });
 
 TEST_P(connect_cancellation_type, withdraws_a_pending_tcp_connect_and_keeps_options_and_bind) {
     for (const char* address : {"127.0.0.1", "::1"}) {

@@ -60,7 +60,8 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(each, dialer_cancellation,
     testing::Values(
-        asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total));
+        asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total),
+    [](const auto& kind) { return name_of(kind.param); });
 
 TEST_P(dialer_cancellation, ends_a_dial_that_is_looking_up) {
     dialer{io, {}, names}.connect("name:1", cancellable_handler());

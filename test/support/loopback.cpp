@@ -74,8 +74,8 @@ void descriptor::close() {
 }
 
 tcp_server::tcp_server(const std::string& address, int backlog, unsigned short port)
-    : listener_{open(asio::ip::make_address(address).is_v4() ? AF_INET : AF_INET6)},
-      endpoint_{bind_to(listener_, address, port)} {
+    : listener_{open(asio::ip::make_address(address).is_v4() ? AF_INET : AF_INET6)}, endpoint_{bind_to(
+                                                                                         listener_, address, port)} {
     if (::listen(listener_.get(), backlog) != 0) fail("listen");
 }
 
@@ -158,6 +158,11 @@ tcp::endpoint local_endpoint(int fd) {
 void close_by_reset(int fd) {
     const linger at_once{1, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+std::string name_of(asio::cancellation_type kind) {
+    if (kind == asio::cancellation_type::terminal) return "terminal";
+    return kind == asio::cancellation_type::partial ? "partial" : "total";
 }
 
 void expect(const outcome& is, error_code ec) {

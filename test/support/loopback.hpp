@@ -125,6 +125,9 @@ inline auto record(outcome& into, asio::cancellation_signal& signal) {
 inline const error_code success = {};
 inline const error_code aborted = asio::error::operation_aborted;
 
+/// "terminal", "partial" or "total": for the names of cases.
+std::string name_of(asio::cancellation_type kind);
+
 /// Fails the test unless the handler was called once, and with `ec`.
 void expect(const outcome& is, error_code ec);
 
