@@ -83,8 +83,12 @@ system_resolver::system_resolver(std::size_t max_threads) : threads_{std::make_s
 
 void system_resolver::start(const lookup& question, answer_handler done) {
     if (const auto written = resolve::find_in_hosts_file(question.name()))
-        return done(answer{resolve::of_family(*written, question.family())});
+        return done(answer{resolve::of_family(*written, question.family())}.source("hosts file"));
     threads_->run(std::make_unique<lookup_job>(question, std::move(done)));
+}
+
+void system_resolver::start_records(const lookup& question, answer_handler done) {
+    resolver_base::start_records(question, std::move(done));
 }
 
 namespace resolve {
@@ -101,12 +105,5 @@ system_resolver::threads& process_threads() {
 }
 
 }  // namespace resolve
-
-void resolver::start(const lookup& question, answer_handler done) const {
-    if (base_)
-        base_->start(question, std::move(done));
-    else
-        resolve::process_resolver().start(question, std::move(done));
-}
 
 }  // namespace dial

@@ -39,12 +39,16 @@ public:
     // The context goes away: nobody is left who could be told.
     void close() {
         std::vector<lookup_ticket::hold> released;
-        const std::lock_guard lock{mutex};  // locked after, and freed before, what is released
-        closed = true;
-        while (first) {
-            const auto alive = first->shared_from_this();
-            released.push_back(first->let_go());
+        {
+            const std::lock_guard lock{mutex};
+            closed = true;
+            while (first) {
+                const auto alive = first->shared_from_this();
+                released.push_back(first->let_go());
+            }
         }
+        for (const auto& each : released)
+            if (each.on_unwanted) each.on_unwanted();
     }
 
     // The process has forked, and this is the child: whoever was to answer is on the other side.
@@ -93,7 +97,7 @@ std::shared_ptr<lookup_ticket> lookup_ticket::open(
     auto& context = asio::query(executor, asio::execution::context);
     const std::shared_ptr<ticket_box>& box = asio::use_service<box_service>(context).box;
     auto ticket = std::make_shared<lookup_ticket>(box, which);
-    hold opened{std::move(receiver), asio::prefer(executor, asio::execution::outstanding_work.tracked)};
+    hold opened{std::move(receiver), asio::prefer(executor, asio::execution::outstanding_work.tracked), {}};
     const std::lock_guard lock{box->mutex};
     if (box->closed) return ticket;  // closed as well: a dial that begins while its context goes away
     ticket->hold_ = std::move(opened);
@@ -120,24 +124,49 @@ std::optional<delivery> lookup_ticket::started() {
 
 void lookup_ticket::close() {
     hold released;
+    {
+        const std::lock_guard lock{box_->mutex};
+        released = let_go();
+        if (brought_) return;
+    }
+    if (released.on_unwanted) released.on_unwanted();
+}
+
+asio::any_io_executor lookup_ticket::executor() const {
     const std::lock_guard lock{box_->mutex};
-    released = let_go();
+    if (!hold_.receiver) return {};
+    return asio::prefer(hold_.executor, asio::execution::outstanding_work.untracked);
+}
+
+void lookup_ticket::on_unwanted(std::function<void()> call) {
+    {
+        const std::lock_guard lock{box_->mutex};
+        if (brought_) return;
+        if (hold_.receiver) {
+            hold_.on_unwanted.swap(call);
+            return;
+        }
+    }
+    call();
 }
 
 void lookup_ticket::deliver(delivery brought) {
     const auto alive = shared_from_this();
+    std::function<void()> answered;  // destroyed without the lock
     const std::lock_guard lock{box_->mutex};
     if (!hold_.receiver || brought_) return;
     wanted_ = false;
     brought_ = std::move(brought);
-    if (starting_) return;
-    try {
-        post();
-    } catch (...) {  // no memory: as if nothing had been brought
-        wanted_ = true;
-        brought_.reset();
-        throw;
+    if (!starting_) {
+        try {
+            post();
+        } catch (...) {  // no memory: as if nothing had been brought
+            wanted_ = true;
+            brought_.reset();
+            throw;
+        }
     }
+    answered.swap(hold_.on_unwanted);
 }
 
 // Under the lock: the context cannot go away meanwhile. What is posted does not own the dial. A context that goes away
@@ -157,39 +186,3 @@ void lookup_ticket::arrive() {
 }
 
 }  // namespace dial::detail
-
-namespace dial {
-
-answer_handler::answer_handler(std::shared_ptr<detail::lookup_ticket> ticket) noexcept : ticket_{std::move(ticket)} {}
-
-answer_handler::answer_handler(answer_handler&&) noexcept = default;
-
-answer_handler& answer_handler::operator=(answer_handler&& other) noexcept {
-    if (this != &other) {
-        drop();
-        ticket_ = std::move(other.ticket_);
-    }
-    return *this;
-}
-
-answer_handler::~answer_handler() {
-    drop();
-}
-
-void answer_handler::operator()(answer given) {
-    if (const auto ticket = std::exchange(ticket_, {})) ticket->deliver({std::move(given)});
-}
-
-bool answer_handler::wanted() const noexcept {
-    return ticket_ && ticket_->wanted();
-}
-
-void answer_handler::drop() noexcept {
-    const auto ticket = std::exchange(ticket_, {});
-    if (!ticket) return;
-    try {
-        ticket->deliver({answer{error_code{boost::asio::error::host_not_found_try_again}}});
-    } catch (...) {}  // no memory: the dial has its time limit
-}
-
-}  // namespace dial

@@ -8,8 +8,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace dial::detail {
 
@@ -32,7 +34,7 @@ class ticket_box;  // of one execution context: knows its open tickets, and clos
 
 // One lookup of one dial. Shared by the dial and by whoever has its answer_handler. Open until the dial has the delivery, or
 // closes it; as long as it is open, it keeps the dial alive and its executor at work.
-class lookup_ticket : public std::enable_shared_from_this<lookup_ticket> {
+class lookup_ticket final : public answer_receiver, public std::enable_shared_from_this<lookup_ticket> {
 public:
     // `which` is told to the receiver.
     static std::shared_ptr<lookup_ticket> open(
@@ -46,7 +48,10 @@ public:
 
     // For the other side. Only the first delivery counts.
     void deliver(delivery brought);
-    bool wanted() const noexcept { return wanted_; }  // no lock
+    void deliver(answer given) override { deliver(delivery{std::move(given)}); }
+    bool wanted() const noexcept override { return wanted_; }  // no lock
+    boost::asio::any_io_executor executor() const override;
+    void on_unwanted(std::function<void()> call) override;
 
 private:
     friend ticket_box;
@@ -54,9 +59,10 @@ private:
     struct hold {
         std::shared_ptr<delivery_receiver> receiver;
         boost::asio::any_io_executor executor;  // with work
+        std::function<void()> on_unwanted;
     };
 
-    hold let_go();  // under the box's lock; what is returned is destroyed without it
+    hold let_go();  // under the box's lock; what is returned is destroyed, and told that it is unwanted, without it
     void post();
     void arrive();
 
