@@ -1,21 +1,13 @@
 #include <resolve/fork_guard.hpp>
 #include <resolve/hosts_file.hpp>
-
-#include <sys/stat.h>
-#include <time.h>
+#include <resolve/watched_file.hpp>
+#include <resolve/words.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <mutex>
 
 namespace dial::resolve {
 namespace {
-
-constexpr std::string_view blanks = " \t\r\f\v";
 
 // Of one name; a dial takes 64 of a family. Bounds the search for those that are there twice.
 constexpr std::size_t most_addresses = 256;
@@ -24,21 +16,9 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// Takes the first word off `line`; empty when there is none left.
-std::string_view take_word(std::string_view& line) {
-    const std::size_t begin = std::min(line.find_first_not_of(blanks), line.size());
-    const std::size_t end = std::min(line.find_first_of(blanks, begin), line.size());
-    const std::string_view word = line.substr(begin, end - begin);
-    line.remove_prefix(end);
-    return word;
-}
-
-// Takes the first line off `text`, without its comment.
+// Without its comment.
 std::string_view take_line(std::string_view& text) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return line.substr(0, line.find('#'));
+    return resolve::take_line(text, '#');
 }
 
 // What follows the colon: services, some with [rules] behind them for how to go on.
@@ -58,65 +38,20 @@ bool begins_with_files(std::string_view services) {
     }
 }
 
-// What tells one version of a file from the next. The times are of the last change, to the content and to anything: the
-// first can be set to any value, and what is renamed or mounted keeps it.
-struct version {
-    bool there = false;
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    std::int64_t written = 0, changed = 0;  // nanoseconds
-    bool operator==(const version&) const = default;
-};
-
-std::int64_t nanoseconds(const timespec& t) {
-    return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
-version version_of(const char* path) {
-    struct stat now {};
-    if (::stat(path, &now) != 0) return {};
-    return {true, now.st_dev, now.st_ino, now.st_size, nanoseconds(now.st_mtim), nanoseconds(now.st_ctim)};
-}
-
-// The clock of a file system may have large ticks, and a second change within one of them leaves all as it is.
-bool may_change_unseen(const version& v) {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return v.there && std::abs(nanoseconds(now) - v.changed) < 2'000'000'000;
-}
-
-std::string read(const char* path) {
-    std::string text;
-    std::FILE* const file = std::fopen(path, "re");  // close-on-exec, which std::ifstream is not
-    if (!file) return text;
-    std::array<char, 4096> part;
-    while (const std::size_t size = std::fread(part.data(), 1, part.size(), file)) text.append(part.data(), size);
-    std::fclose(file);
-    return text;
-}
-
-// What read() made of a file, kept as long as the file is the same.
+// What `parse` made of a file, kept as long as the file is the same.
 template <class Parsed>
 class kept {
 public:
-    kept(const char* path, Parsed (*parse)(std::string_view)) : path_{path}, parse_{parse} {}
+    kept(const char* path, Parsed (*parse)(std::string_view)) : file_{path}, parse_{parse} {}
 
     const Parsed& get() {
-        const version now = version_of(path_);
-        if (!valid_ || now != version_) {
-            parsed_ = parse_(read(path_));
-            version_ = now;  // of before: a change while it was read is seen the next time
-            valid_ = !may_change_unseen(now);
-        }
+        file_.if_changed([this](std::string_view text) { parsed_ = parse_(text); });
         return parsed_;
     }
 
 private:
-    const char* path_;
+    watched_file file_;
     Parsed (*parse_)(std::string_view);
-    bool valid_ = false;
-    version version_;
     Parsed parsed_{};
 };
 
@@ -172,10 +107,10 @@ bool files_come_first(std::string_view text) {
     return found;
 }
 
-std::optional<addresses> find_in_hosts_file(std::string_view name) {
+std::optional<addresses> find_in_hosts_file(std::string_view name, hosts_file asked) {
     static system_files& files = *new system_files;  // never destroyed: lookups go on while the process ends
     const std::lock_guard lock{process_mutex()};
-    if (!files.files_first.get()) return {};
+    if (asked == hosts_file::where_it_comes_first && !files.files_first.get()) return {};
     const addresses* const found = files.hosts.get().find(name);
     if (!found) return {};
     return *found;

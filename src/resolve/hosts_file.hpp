@@ -37,8 +37,10 @@ private:
 // usual way, so that what the hosts file has is the answer. An empty text, or none: not.
 bool files_come_first(std::string_view nsswitch);
 
-// What the system's hosts file has about a name, where it comes first. The two files are read again when they have
-// changed. Thread-safe.
-std::optional<addresses> find_in_hosts_file(std::string_view name);
+// What the system's hosts file has about a name; `where_it_comes_first`: only where nsswitch.conf says so. The two files are
+// read again when they have changed. Thread-safe.
+enum class hosts_file : bool { always, where_it_comes_first };
+std::optional<addresses> find_in_hosts_file(
+    std::string_view name, hosts_file asked = hosts_file::where_it_comes_first);
 
 }  // namespace dial::resolve
