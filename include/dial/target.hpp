@@ -1,4 +1,4 @@
-// Whereto: a host and a port, or a unix socket. Parsed and checked, never looked up.
+// Whereto: a host and a port, a service, or a unix socket. Parsed and checked, never looked up.
 #pragma once
 
 #include <dial/error.hpp>
@@ -19,6 +19,7 @@ namespace dial {
 ///   host:service         example.com:https (services(5))
 ///   unix:/path           a unix socket: unix:/run/redis.sock, unix:relative/path
 ///   unix:@name           one with an abstract name (unix(7)); a file called @name is unix:./@name
+///   srv:_xmpp._tcp.name  the hosts of a service, as its SRV record has them (RFC 2782); also made by dial::srv
 ///
 /// What begins with "unix:" is always a path, unix:80 too; a host of that name is written Unix:80 or unix.:80.
 /// Services, and zones that are names, are looked up when they are dialed. A host name that getaddrinfo(3) would take
@@ -47,6 +48,9 @@ public:
     bool is_unix() const noexcept { return !path().empty(); }
     const std::string& path() const noexcept { return parts().path; }
 
+    /// The hosts of a service: host() is the name of its SRV record, and there is no port.
+    bool is_srv() const noexcept { return parts().srv; }
+
     /// A host: its name as written, or its address as Asio writes it, without brackets and zone.
     const std::string& host() const noexcept { return parts().host; }
     /// The host, if it is an address literal; a numeric zone is its scope.
@@ -56,7 +60,7 @@ public:
     /// `localhost`, or a name under it: loopback, without a lookup (RFC 6761 section 6.3).
     bool is_localhost() const noexcept;
 
-    /// The port; 0 where there is a service name.
+    /// The port; 0 where there is a service name, or a service.
     std::uint16_t port() const noexcept { return parts().port; }
     const std::string& service() const noexcept { return parts().service; }
 
@@ -70,14 +74,20 @@ private:
         std::string host, zone, service, path;
         std::optional<boost::asio::ip::address> address;
         std::uint16_t port = 0;
+        bool srv = false;
         bool operator==(const parts_type&) const = default;
     };
     struct parser;
+    friend target srv(std::string_view name);
 
     static const parts_type& nothing() noexcept;
     const parts_type& parts() const noexcept { return parts_ ? *parts_ : nothing(); }
 
     std::shared_ptr<const parts_type> parts_;  // shared: a target goes through many hands on its way to the kernel
 };
+
+/// The hosts of a service: `dial::srv("_xmpp-client._tcp.example.com")`. They are looked up in DNS when it is dialed, and dialed
+/// in the order that the record gives (RFC 2782). Throws std::invalid_argument for what is no such name.
+target srv(std::string_view name);
 
 }  // namespace dial

@@ -65,6 +65,10 @@ words words_for(flaw::kind what, const std::string& character) {
         case no_path: return {"no path", "write it as unix:/path or unix:@name"};
         case long_path: return {"a path of over 107 bytes", "the kernel takes no longer one; a relative path may do"};
         case nul_in_path: return {"a NUL in the path of a unix socket"};
+        case not_an_address:
+            return {"no IP address", "write it as 192.0.2.53, 192.0.2.53:53, 2001:db8::53 or [2001:db8::53]:53"};
+        case not_a_port: return {"a service where a port has to be", "a port has digits only, as 53"};
+        case not_srv: return {"no name of a service", "an SRV record is at _service._proto.name, as _sip._tcp.example.com"};
     }
     return {"a flaw"};
 }

@@ -1,4 +1,4 @@
-// What can be wrong with a target. The words for it are all in flaw.cpp.
+// What can be wrong with a target, or with the address of a server. The words for it are all in flaw.cpp.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +37,9 @@ struct flaw {
         no_path,
         long_path,
         nul_in_path,
+        not_srv,
+        not_an_address,
+        not_a_port,
     };
     kind what;
     std::size_t place;  // in bytes, from the beginning of the text

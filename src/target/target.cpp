@@ -14,7 +14,7 @@ using detail::flaw;
 
 namespace {
 
-constexpr std::string_view unix_prefix = "unix:";
+constexpr std::string_view unix_prefix = "unix:", srv_prefix = "srv:";
 constexpr std::size_t longest_path = 107;    // what Asio's endpoint takes, the NUL before an abstract name included
 constexpr std::size_t longest_label = 63;    // RFC 1035 section 2.3.4
 constexpr std::size_t longest_name = 253;    // of its 255, a length byte in front and the root at the end
@@ -105,6 +105,8 @@ struct target::parser {
     flawed read_target() const {
         if (text.starts_with(unix_prefix)) return read_path(text.substr(unix_prefix.size()));
         if (flawed bad = check_text()) return bad;
+        // No port or service begins like that: a host called srv is no other matter.
+        if (text.starts_with("srv:_")) return read_srv(text.substr(srv_prefix.size()));
 
         if (text.starts_with('/') || text.starts_with("./") || text.starts_with("UNIX:"))
             return wrong(kind::bare_path, text);
@@ -138,6 +140,17 @@ struct target::parser {
     flawed read_port_alone() const {
         if (flawed bad = check_text()) return bad;
         return read_port(text);
+    }
+
+    // _service._proto.name
+    flawed read_srv(std::string_view name) const {
+        if (flawed bad = read_name(name)) return bad;
+        const std::size_t proto = name.find('.'), rest = name.find('.', proto + 1);
+        if (!name.starts_with('_') || proto < 2) return wrong(kind::not_srv, name);
+        if (rest == name.npos || rest + 1 == name.size() || name[proto + 1] != '_' || rest - proto < 3)
+            return wrong(kind::not_srv, name);
+        out.srv = true;
+        return {};
     }
 
     flawed check_text() const {
@@ -279,6 +292,17 @@ target target::parse(std::string_view text, error_code& ec) {
     return result;
 }
 
+target srv(std::string_view name) {
+    const auto read = std::make_shared<target::parts_type>();
+    const target::parser parser{name, *read};
+    auto bad = parser.check_text();
+    if (!bad) bad = parser.read_srv(name);
+    if (bad) refuse("service", name, *bad);
+    target result;
+    result.parts_ = read;
+    return result;
+}
+
 const target::parts_type& target::nothing() noexcept {
     static const parts_type none;
     return none;
@@ -300,6 +324,7 @@ std::string target::to_string() const {
         if (path().front() == '\0') text[unix_prefix.size()] = '@';
         return text;
     }
+    if (is_srv()) return std::string{srv_prefix} + host();
     std::string text = host();
     if (address() && address()->is_v6()) {
         const auto scope = address()->to_v6().scope_id();
