@@ -73,7 +73,7 @@ public:
     service_binding() = default;
     bool operator==(const service_binding&) const = default;
 
-    /// As zone files have it: `1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1`.
+    /// As zone files have it: `1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1`, with a final dot.
     std::string to_string() const;
 
     std::uint16_t priority = 0;     ///< The lowest is tried first; 0: AliasMode, look at `host` instead.
