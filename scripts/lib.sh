@@ -33,7 +33,8 @@ context_is_there() {
     return 1
 }
 
-# Installs what building needs, and with the argument `tests` what the tests need as well; nothing if all is there.
+# Installs what building needs, and with the argument `tests` what the tests need as well, with `fuzz` what fuzzing needs;
+# nothing if all is there.
 install_what_is_missing() {
     local tests=${1:-} missing=() services=() boost='' context=''
     command -v g++ >/dev/null || missing+=(g++)
@@ -45,9 +46,15 @@ install_what_is_missing() {
         installed libgtest-dev || missing+=(libgtest-dev)
         installed libgmock-dev || missing+=(libgmock-dev)
         installed libcli11-dev || missing+=(libcli11-dev)
+        installed libc-ares-dev || missing+=(libc-ares-dev)
+        installed dnsmasq-base || missing+=(dnsmasq-base)  # the program alone; the package dnsmasq is a service
         command -v ip >/dev/null || missing+=(iproute2)
         command -v redis-server >/dev/null || services+=(redis-server)
         command -v nginx >/dev/null || services+=(nginx-light)
+    fi
+    if [ "$tests" = fuzz ]; then
+        command -v clang++ >/dev/null || missing+=(clang)
+        installed libclang-rt-dev || missing+=(libclang-rt-dev)
     fi
     if [ "${#missing[@]}" = 0 ] && [ "${#services[@]}" = 0 ] && [ -z "$boost$context" ]; then return 0; fi
 

@@ -1,17 +1,22 @@
 #include <dial/resolver.hpp>
+#include <dns/message.hpp>
 #include <resolve/hosts_file.hpp>
 #include <resolve/threads.hpp>
 
 #include <boost/asio/error.hpp>
 
+#include <arpa/nameser.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <resolv.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace dial {
 namespace {
@@ -65,6 +70,41 @@ answer ask_the_system(const std::string& name, address_family family) {
     return answer{std::move(addresses)};
 }
 
+// nsswitch.conf(5) knows no such records: they are DNS's alone.
+answer ask_for_records(const std::string& name, record_type type) {
+    std::vector<unsigned char> message(65535);
+    h_errno = NETDB_INTERNAL;
+    errno = 0;
+    const int size = ::res_query(
+        name.c_str(), C_IN, static_cast<int>(type), message.data(), static_cast<int>(message.size()));
+    if (size > 0) {
+        message.resize(std::min(message.size(), static_cast<std::size_t>(size)));
+        return dns::read_answer(message, name, type);
+    }
+    switch (h_errno) {
+        case HOST_NOT_FOUND: return answer{asio::error::host_not_found};
+        case NO_DATA: return answer{asio::error::no_data};
+        case TRY_AGAIN: return answer{asio::error::host_not_found_try_again};
+        case NETDB_INTERNAL:
+            if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+                return answer{error_code{errno, boost::system::system_category()}};
+            return answer{asio::error::host_not_found_try_again};  // no server could be asked
+    }
+    return answer{asio::error::no_recovery};
+}
+
+class records_job final : public system_resolver::threads::job {
+public:
+    records_job(lookup question, answer_handler done) : question_{std::move(question)}, done_{std::move(done)} {}
+
+    bool wanted() const override { return done_.wanted(); }
+    void run() override { done_(ask_for_records(question_.name(), question_.type())); }
+
+private:
+    lookup question_;
+    answer_handler done_;
+};
+
 class lookup_job final : public system_resolver::threads::job {
 public:
     lookup_job(lookup question, answer_handler done) : question_{std::move(question)}, done_{std::move(done)} {}
@@ -88,7 +128,7 @@ void system_resolver::start(const lookup& question, answer_handler done) {
 }
 
 void system_resolver::start_records(const lookup& question, answer_handler done) {
-    resolver_base::start_records(question, std::move(done));
+    threads_->run(std::make_unique<records_job>(question, std::move(done)));
 }
 
 namespace resolve {

@@ -1,5 +1,7 @@
 // The system's resolver with files and a network of its own: names that hang, the hosts file, nsswitch.conf.
 #include <dial/dialer.hpp>
+#include <dial/resolve.hpp>
+#include <support/dns_server.hpp>
 #include <support/loopback.hpp>
 #include <support/network.hpp>
 #include <support/resolvers.hpp>
@@ -226,6 +228,33 @@ TEST_F(system_resolver_network, knows_common_services_without_a_services_file) {
         EXPECT_EQ(tried.port(), 80);
         EXPECT_EQ(dial_and_run(d, "127.0.0.1:https", io).ec, asio::error::access_denied);
         EXPECT_EQ(tried.port(), 443);
+    });
+}
+
+// --- Records ---
+
+TEST_F(system_resolver_network, asks_the_servers_of_resolv_conf_for_records) {
+    in_network_namespace([&](network_namespace&) {
+        files_of_its_own files;
+        files.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n");
+        dns_server server{by_tcp::answers, "127.0.0.1", 53};
+        server.has({srv("_x._tcp.test", {1, 2, 3, "h.test"}, 60), a("h.test", "127.0.0.1")});
+        asio::io_context io;
+        const resolver names = system_resolver{2};
+        const auto ask = [&](const std::string& name, record_type type) {
+            answer heard{error_code{}};
+            dial::resolve(io, names, {name, type}, [&](error_code, const answer& given) { heard = given; });
+            io.restart();
+            run(io);
+            return heard;
+        };
+        const answer found = ask("_x._tcp.test", record_type::srv);
+        ASSERT_EQ(found.services().size(), 1u) << found.error().message();
+        EXPECT_EQ(found.services()[0].host, "h.test");
+        EXPECT_EQ(found.services()[0].port, 3);
+        EXPECT_EQ(found.ttl(), 60s);
+        EXPECT_EQ(ask("_y._tcp.test", record_type::srv).error(), asio::error::host_not_found);
+        EXPECT_EQ(ask("h.test", record_type::https).error(), asio::error::no_data);
     });
 }
 
