@@ -76,4 +76,44 @@ private:
     std::shared_ptr<state> questions_ = std::make_shared<state>();
 };
 
+/// Answers at once what it was told; other names have nothing. Copies share that.
+class records_resolver : public resolver_base {
+public:
+    records_resolver& has(const std::string& name, record_type type, answer given) {
+        known_->answers.emplace_back(lookup{name, type}, std::move(given));
+        return *this;
+    }
+    /// Questions about it are never answered.
+    records_resolver& hangs(const std::string& name, record_type type) {
+        known_->hanging.emplace_back(name, type);
+        return *this;
+    }
+    /// What was asked, as "AAAA name".
+    const std::vector<std::string>& asked() const { return known_->asked; }
+
+    void start(const lookup& question, answer_handler done) override { reply(question, std::move(done)); }
+    void start_records(const lookup& question, answer_handler done) override { reply(question, std::move(done)); }
+
+private:
+    struct state {
+        std::vector<std::pair<lookup, answer>> answers;
+        std::vector<lookup> hanging;
+        std::vector<answer_handler> hung;
+        std::vector<std::string> asked;
+    };
+
+    static bool same(const lookup& a, const lookup& b) { return a.name() == b.name() && a.type() == b.type(); }
+
+    void reply(const lookup& question, answer_handler done) {
+        known_->asked.push_back(std::string{to_string(question.type())} + ' ' + question.name());
+        for (const lookup& each : known_->hanging)
+            if (same(each, question)) return known_->hung.push_back(std::move(done));
+        for (const auto& [about, given] : known_->answers)
+            if (same(about, question)) return done(given);
+        done(answer{boost::asio::error::host_not_found});
+    }
+
+    std::shared_ptr<state> known_ = std::make_shared<state>();
+};
+
 }  // namespace dial::test
