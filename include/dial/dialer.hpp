@@ -3,6 +3,7 @@
 
 #include <dial/connect.hpp>
 #include <dial/event.hpp>
+#include <dial/history.hpp>
 #include <dial/options.hpp>
 #include <dial/report.hpp>
 #include <dial/request.hpp>
@@ -112,7 +113,8 @@ concept dial_token = asio::completion_token_for<Token, void(error_code, asio::ip
 
 }  // namespace detail
 
-/// Dials TCP targets: `host:port`, by name or address.
+/// Dials TCP targets: `host:port`, by name or address, and `srv:_service._proto.name`, whose hosts are dialed one after the
+/// other in the order of RFC 2782, each as usual, until one is connected.
 ///
 /// A name's addresses of both families are asked for at the same time, put in the order of RFC 6724, and raced as RFC 8305
 /// says: the next attempt starts `attempt_delay` after the newest, or at once when that has failed; slow ones keep running;
@@ -167,6 +169,10 @@ public:
     /// Source addresses, used in turn, each for attempts of its family; the next is taken where one has no free port. They
     /// go before `socket_options::local_v4` and `local_v6`.
     dialer& sources(std::vector<asio::ip::address> addresses);
+
+    /// Learns from dials, and goes by what is known: see `history`, which several dialers may share. A dial that begins with a
+    /// family that failed here before, on this network, loses no time on it.
+    dialer& remember(dial::history known);
 
 private:
     executor_type executor_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dial/error.hpp>
+#include <dial/lookup.hpp>
 #include <dial/options.hpp>
 #include <dial/time.hpp>
 
@@ -10,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -35,7 +37,7 @@ std::string_view to_string(outcome how) noexcept;
 struct event {
     enum class subject : unsigned char {
         phase,    ///< A stretch of the whole: "resolve", "race", of unix sockets "connect"; `phase` has its name.
-        lookup,   ///< A question to the resolver: the addresses of one family, or the port of a service (family `any`).
+        lookup,   ///< A question to the resolver: `record` of `name`, or, without `record`, the port of a service.
         attempt,  ///< One address; `index` tells attempts apart, and is the same in both events of one.
     };
 
@@ -47,8 +49,11 @@ struct event {
     error_code error = {};           ///< Why it failed.
     std::string_view note = {};      ///< More about the failure: the option that the kernel refused, …
     std::string_view phase = {};     ///< phase: its name
-    address_family family = address_family::any;               ///< lookup: of the addresses asked for
+    std::optional<record_type> record = {};                    ///< lookup: what is asked for; none: a port
+    std::string_view name = {};                                ///< lookup: of this name
+    address_family family = address_family::any;               ///< lookup of addresses: of which family
     std::span<const boost::asio::ip::address> addresses = {};  ///< lookup, ended: what it brought
+    const answer* given = nullptr;                             ///< lookup, ended: the whole of it, with TTL and source
     std::size_t index = 0;                                     ///< attempt: which
     boost::asio::ip::tcp::endpoint peer = {};                  ///< attempt: whereto
     boost::asio::ip::tcp::endpoint local = {};                 ///< attempt, connected: where from

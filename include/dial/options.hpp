@@ -85,6 +85,9 @@ struct options {
     std::size_t max_attempts_in_flight = 6;                     ///< At a time; zero is one.
     address_family family = {};                                 ///< Only addresses of this family.
     socket_options socket = {};                                 ///< Set on each attempt's socket before it connects.
+    /// Ask for HTTPS records as well (RFC 9460): they may name other ports and hosts, and an order. A server that does not
+    /// answer that question delays a dial by `resolution_delay` at most.
+    bool https_records = false;
 };
 
 // g++ 12 destroys an aggregate temporary inside a co_await expression twice.

@@ -37,11 +37,17 @@ public:
     public:
         lookup() = default;
 
-        address_family family = address_family::any;  ///< any: the port of a service
+        std::optional<record_type> record;            ///< what was asked for; none: the port of a service
+        std::string name;                             ///< of which name
+        address_family family = address_family::any;  ///< any: not about addresses
         duration started = {}, ended = {};
         outcome how = outcome::pending;
         error_code error;
         std::vector<boost::asio::ip::address> addresses;
+        std::vector<service_record> services;   ///< of an SRV lookup
+        std::vector<service_binding> bindings;  ///< of an HTTPS lookup
+        std::optional<duration> ttl;            ///< how long it may be kept, where the resolver knows
+        std::string source;                     ///< who says so, where the resolver knows: a server, "hosts file", …
     };
 
     /// One address.

@@ -32,6 +32,11 @@ dialer& dialer::sources(std::vector<asio::ip::address> addresses) {
     return *this;
 }
 
+dialer& dialer::remember(dial::history known) {
+    settings_->remembered = known.shared();
+    return *this;
+}
+
 local_dialer::local_dialer(executor_type executor, dial::options options)
     : executor_{std::move(executor)}, settings_{std::make_shared<detail::dialer_settings>()} {
     settings_->options = options;

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <random>
 #include <utility>
 
 namespace dial::detail {
@@ -29,6 +30,16 @@ race::rules rules_of(const request& what, const options& with) {
         .timeout = with.timeout,
         .deadline = what.deadline().value_or(time_point::max()),
         .max_in_flight = with.max_attempts_in_flight};
+}
+
+std::uint32_t random_below(std::uint32_t limit) {
+    thread_local std::minstd_rand numbers{std::random_device{}()};
+    return std::uniform_int_distribution<std::uint32_t>{0, limit - 1}(numbers);
+}
+
+// Whether another host of the service could do better.
+bool can_go_on(ending how) {
+    return how == ending::all_failed || how == ending::no_addresses;
 }
 
 class canceller {
@@ -85,8 +96,11 @@ void dial_operation::start(request&& what, std::shared_ptr<const dialer_settings
 dial_operation::dial_operation(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
     tcp_handler&& handler, handler_runs where)
     : what_{std::move(what)}, settings_{std::move(settings)}, with_{with}, handler_{std::move(handler)}, where_{where},
-      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock_now()}, engine_{
-                                                                                          rules_of(what_, with), now_} {
+      executor_{what_.executor()}, story_{what_, settings_.get()}, now_{clock_now()}, rules_{rules_of(what_, with)},
+      engine_{std::in_place, rules_, now_, &memory_}, plan_{with.family, with.https_records, random_below} {
+    // From here on the end is one point in time, whatever is begun anew.
+    rules_.deadline = std::min(saturating_add(now_, rules_.timeout), rules_.deadline);
+    rules_.timeout = never;
     if (where_ == handler_runs::elsewhere)
         handlers_work_ =
             asio::prefer(asio::get_associated_executor(handler_, executor_), asio::execution::outstanding_work.tracked);
@@ -147,34 +161,44 @@ void dial_operation::let_go_of_all() noexcept {
     for (runner& r : runners_) r.attempt.close();
     for (auto& ticket : tickets_)
         if (const auto open = std::exchange(ticket, {})) open->close();
+    if (const auto open = std::exchange(port_ticket_, {})) open->close();
     if (timer_) timer_->cancel();
 }
 
 void dial_operation::on_delivery(unsigned which, delivery brought) {
     turn(called_from::the_executor, [&] {
+        if (which == lookup_port) {
+            port_ticket_.reset();
+            if (!finished_) hear_port(brought);
+            return;
+        }
         tickets_[which].reset();
-        if (!finished_) hear(which, brought);
+        if (finished_) return;
+        hear(which, brought.given);
+        ask_questions();
+        look_at_answers();
     });
 }
 
 void dial_operation::on_cancelled() {
-    turn(called_from::the_caller, [&] { engine_.on_cancelled(); });
+    turn(called_from::the_caller, [&] { engine_->on_cancelled(); });
 }
 
 // --- Racing ---
 
 void dial_operation::obey() {
     for (;;) {
-        const race::step step = engine_.next(now_);
+        const race::step step = engine_->next(now_);
         if (const auto* const begins = std::get_if<race::start_attempt>(&step)) {
             start_attempt(begins->index);
         } else if (const auto* const over = std::get_if<close_attempt>(&step)) {
             close(over->index, over->why);
         } else if (const auto* const wait = std::get_if<race::wait_until>(&step)) {
             return wait_until(wait->when);
-        } else {
-            return finish(std::get<race::finish>(step));
+        } else if (const auto& end = std::get<race::finish>(step); !can_go_on(end.how) || !aim_at_next()) {
+            return finish(end);
         }
+        if (finished_) return;
     }
 }
 
@@ -183,8 +207,8 @@ void dial_operation::start_attempt(std::size_t candidate) {
         racing_ = true;
         tell_phase("race", false);
     }
-    const asio::ip::tcp::endpoint peer{known_[candidate], port_};
-    runner& r = runners_.emplace_back(executor_, peer, candidate);
+    const asio::ip::tcp::endpoint peer = known_[candidate];
+    runner& r = runners_.emplace_back(executor_, peer, candidate, now_);
     tell_attempt(r, runners_.size() - 1, outcome::pending);
     r.attempt.start(setup_for(peer));
     hear_attempt(r);
@@ -192,7 +216,7 @@ void dial_operation::start_attempt(std::size_t candidate) {
 
 race::attempt_setup dial_operation::setup_for(const asio::ip::tcp::endpoint& peer) {
     race::attempt_setup setup{.options = with_.socket};
-    if (setup.options.fast_open) setup.options.fast_open = engine_.only_one_left();
+    if (setup.options.fast_open) setup.options.fast_open = engine_->only_one_left();
     if (!settings_) return setup;
     setup.before_connect = &settings_->before_connect;
     const bool v4 = peer.address().is_v4();
@@ -206,12 +230,13 @@ race::attempt_setup dial_operation::setup_for(const asio::ip::tcp::endpoint& pee
 void dial_operation::hear_attempt(runner& r) {
     switch (r.attempt.is()) {
         case race::attempt::state::running: return wait_for(r);
-        case race::attempt::state::connected: return engine_.on_connected(r.candidate);
+        case race::attempt::state::connected: return engine_->on_connected(r.candidate);
         case race::attempt::state::connected_to_itself:  // was started again
         case race::attempt::state::failed:
             r.over = true;
+            r.ended = now_;
             tell_end_of(r, outcome::failed, r.attempt.error());
-            return r.attempt.sent() ? engine_.on_failed(r.candidate) : engine_.on_refused_locally(r.candidate);
+            return r.attempt.sent() ? engine_->on_failed(r.candidate) : engine_->on_refused_locally(r.candidate);
     }
 }
 
@@ -300,7 +325,10 @@ void dial_operation::finish(const race::finish& end) {
         if (story_.told()) tell_end_of(*winner_, winner_->attempt.deferred() ? outcome::deferred : outcome::done);
     }
     result_ = error_of(end.how);
-    close_lookups(end.how);
+    close_lookups(end.how == ending::connected ? outcome::another_won
+            : end.how == ending::cancelled     ? outcome::cancelled
+                                               : outcome::timed_out);
+    remember();
     if (story_.told()) {
         for (std::size_t i = 0; i != known_.size(); ++i) {
             if (find(i)) continue;
@@ -309,7 +337,7 @@ void dial_operation::finish(const race::finish& end) {
                 .when = now_,
                 .how = outcome::not_started,
                 .index = runners_.size() + i,
-                .peer = {known_[i], port_}});
+                .peer = known_[i]});
         }
     }
     if (racing_) {
@@ -321,17 +349,37 @@ void dial_operation::finish(const race::finish& end) {
     }
 }
 
-void dial_operation::close_lookups(ending how) {
-    const outcome given_up = how == ending::connected ? outcome::another_won
-        : how == ending::cancelled                    ? outcome::cancelled
-                                                      : outcome::timed_out;
-    for (unsigned which = 0; which != lookups; ++which) {
-        const auto ticket = std::exchange(tickets_[which], {});
+void dial_operation::close_lookups(outcome how) {
+    if (const auto ticket = std::exchange(port_ticket_, {})) {
+        ticket->close();
+        tell_lookup(lookup_port, true, how);
+    }
+    for (unsigned number = 0; number != tickets_.size(); ++number) {
+        const auto ticket = std::exchange(tickets_[number], {});
         if (!ticket) continue;
         ticket->close();
-        tell_lookup(which, true, given_up);
+        tell_lookup(number, true, how);
     }
-    if (std::exchange(resolving_, false)) tell_phase("resolve", true, given_up);
+    if (std::exchange(resolving_, false)) tell_phase("resolve", true, how);
+}
+
+// What the attempts have shown, for the dials to come.
+void dial_operation::remember() const {
+    if (!memories_ || runners_.empty()) return;
+    std::vector<history::core::attempt> shown;
+    for (const runner& r : runners_) {
+        using enum remembering::ending;
+        const bool deferred = &r == winner_ && r.attempt.deferred();  // nothing was on the way and back
+        const bool ended = r.attempt.is() == race::attempt::state::failed && r.attempt.error() != error::timeout;
+        const auto how = &r == winner_ && !deferred ? connected
+            : !ended                                ? unanswered
+            : r.attempt.error() == asio::error::connection_refused ||
+                r.attempt.error() == asio::error::connection_reset ? refused
+                                                                   : failed;
+        if (deferred) continue;
+        shown.push_back({r.attempt.peer().address(), how, r.started, (ended ? r.ended : now_) - r.started});
+    }
+    memories_->of->remember(memories_->here, shown, now_);
 }
 
 error_code dial_operation::error_of(ending how) const {
@@ -339,9 +387,10 @@ error_code dial_operation::error_of(ending how) const {
         case ending::connected: return {};
         case ending::timed_out: return error::timeout;
         case ending::cancelled: return asio::error::operation_aborted;
-        case ending::no_addresses: return resolve::why_no_addresses(lookup_errors_);
+        case ending::no_addresses:
         case ending::all_failed: break;
     }
+    if (runners_.empty()) return resolve::why_no_addresses(lookup_errors_);
     std::vector<error_code> errors;
     for (const runner& r : runners_) errors.push_back(r.attempt.error());
     return race::most_telling(errors);
@@ -377,19 +426,23 @@ void dial_operation::tell_phase(std::string_view name, bool ended, outcome how, 
         {.what = event::subject::phase, .ended = ended, .when = now_, .how = how, .error = error, .phase = name});
 }
 
-void dial_operation::tell_lookup(
-    unsigned which, bool ended, outcome how, error_code error, std::span<const asio::ip::address> addresses) {
+void dial_operation::tell_lookup(unsigned which, bool ended, outcome how, const answer* given) {
     if (!story_.told()) return;
-    const auto family = which == lookup_v6 ? address_family::v6
-        : which == lookup_v4               ? address_family::v4
-                                           : address_family::any;
-    story_.tell({.what = event::subject::lookup,
-        .ended = ended,
-        .when = now_,
-        .how = how,
-        .error = error,
-        .family = family,
-        .addresses = addresses});
+    event e{.what = event::subject::lookup, .ended = ended, .when = now_, .how = how};
+    if (which == lookup_port) {
+        e.name = what_.to().service();
+    } else {
+        const lookup& asked = plan_.at(which).what;
+        e.record = asked.type();
+        e.name = asked.name();
+        e.family = asked.family();
+    }
+    if (given) {
+        e.error = given->error();
+        e.addresses = given->addresses();
+        e.given = given;
+    }
+    story_.tell(e);
 }
 
 void dial_operation::tell_attempt(

@@ -4,9 +4,11 @@
 // is told, then obeyed. It lives until none of its waits is left, and completes then.
 #pragma once
 
+#include <dialer/plan.hpp>
 #include <dialer/settings.hpp>
 #include <dialer/story.hpp>
 #include <race/attempt.hpp>
+#include <history/core.hpp>
 #include <race/engine.hpp>
 #include <resolve/ticket.hpp>
 
@@ -25,6 +27,12 @@
 
 namespace dial::detail {
 
+// What is remembered of the network that the dial is made on.
+struct network_memory {
+    std::shared_ptr<history::core> of;
+    remembering::network here;
+};
+
 class dial_operation final : public delivery_receiver, public std::enable_shared_from_this<dial_operation> {
 public:
     static void start(request&& what, std::shared_ptr<const dialer_settings> settings, const options& with,
@@ -38,14 +46,16 @@ public:
 
 private:
     enum class called_from : bool { the_caller, the_executor };
-    enum : unsigned { lookup_v6, lookup_v4, lookup_service, lookups };
+    static constexpr unsigned lookup_port = ~0u;  // else a lookup is the number of its question
 
     // An attempt, and the wait for it.
     struct runner {
-        runner(const asio::any_io_executor& executor, const asio::ip::tcp::endpoint& peer, std::size_t known)
-            : attempt{executor, peer}, candidate{known} {}
+        runner(const asio::any_io_executor& executor, const asio::ip::tcp::endpoint& peer, std::size_t known,
+            time_point now)
+            : attempt{executor, peer}, candidate{known}, started{now}, ended{now} {}
         race::attempt attempt;
         std::size_t candidate;  // its index in known_
+        time_point started, ended;
         bool waiting = false;
         bool over = false;
     };
@@ -58,17 +68,23 @@ private:
     void turn(called_from from, Turn what_happened, std::optional<time_point> now = {});
     static time_point clock_now() { return std::chrono::steady_clock::now(); }
 
-    // --- Asking ---
+    // --- Asking: lookups.cpp ---
     void begin();
     void look_up();
-    void ask(unsigned which);
-    void hear(unsigned which, const delivery& brought);
+    void ask_questions();
+    void ask_for_port();
+    void ask(unsigned number);
+    std::shared_ptr<lookup_ticket> open_ticket(unsigned which);
+    void hear(unsigned number, const answer& given);
     void hear_port(const delivery& brought);
-    void learn(std::span<const asio::ip::address> addresses, address_family of);
+    void look_at_answers();
+    void tell_the_engine_what_is_out();
     void tell_the_engine_what_is_known();
+    void add_group(std::span<const plan::place> group, std::pmr::vector<race::candidate>& sorted);
+    void go_by_memory(std::span<race::candidate> sorted) const;
     void take_literal(const asio::ip::address& literal);
-    bool wants(address_family f) const { return with_.family == address_family::any || with_.family == f; }
     void fail_at_once(error_code why);
+    bool aim_at_next();
 
     // --- Racing ---
     void obey();
@@ -87,14 +103,14 @@ private:
 
     // --- Ending ---
     void finish(const race::finish& end);
-    void close_lookups(race::ending how);
+    void close_lookups(outcome how);
+    void remember() const;
     error_code error_of(race::ending how) const;
     void complete();
 
     // --- Telling ---
     void tell_phase(std::string_view name, bool ended, outcome how = outcome::pending, error_code error = {});
-    void tell_lookup(unsigned which, bool ended, outcome how = outcome::pending, error_code error = {},
-        std::span<const asio::ip::address> addresses = {});
+    void tell_lookup(unsigned which, bool ended, outcome how = outcome::pending, const answer* given = nullptr);
     void tell_attempt(
         const runner& r, std::size_t number, outcome how, error_code error = {}, std::string_view note = {});
     void tell_end_of(const runner& r, outcome how, error_code error = {});
@@ -117,13 +133,17 @@ private:
     // Where everything lies that there are a few of, all at once: most dials have one or two of each.
     alignas(std::max_align_t) std::array<std::byte, 512> first_memory_;
     std::pmr::monotonic_buffer_resource memory_{first_memory_.data(), first_memory_.size()};
-    race::engine engine_;
+    race::rules rules_;
     std::uint16_t port_ = 0;
-    int answers_due_ = 0;
-    std::array<std::shared_ptr<lookup_ticket>, lookups> tickets_;
+    std::optional<race::engine> engine_;  // of the host that is dialed now
+    plan plan_;
+    std::pmr::vector<std::shared_ptr<lookup_ticket>> tickets_{&memory_};  // by the number of the question
+    std::shared_ptr<lookup_ticket> port_ticket_;
     std::pmr::vector<error_code> lookup_errors_{&memory_};
-    std::pmr::vector<asio::ip::address> known_{&memory_};  // by candidate
-    std::pmr::list<runner> runners_{&memory_};             // in the order of their starts
+    std::pmr::vector<asio::ip::tcp::endpoint> known_{&memory_};  // by candidate
+    std::size_t first_known_ = 0;                                // of the host that is dialed now
+    std::optional<network_memory> memories_;
+    std::pmr::list<runner> runners_{&memory_};  // in the order of their starts
     std::unique_ptr<asio::steady_timer> timer_;
     time_point armed_until_ = time_point::max();
 

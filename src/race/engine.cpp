@@ -102,22 +102,27 @@ time_point engine::next_start(time_point now) {
 
     const attempt& newest = attempts_.back();
     const bool failed = newest.is == attempt::state::failed;
-    const time_point due = failed ? now : saturating_add(newest.started, rules_.attempt_delay);
+    const duration patience = newest.what.patience.value_or(rules_.attempt_delay);
+    const time_point due = failed ? now : saturating_add(newest.started, patience);
     const auto sent = std::find_if(attempts_.rbegin(), attempts_.rend(), [](const attempt& a) { return a.sent; });
     if (sent == attempts_.rend()) return due;
     return std::max(due, saturating_add(sent->started, rules_.spacing));
 }
 
-// Section 3: the first addresses are tried at once, but A waits a little for an AAAA that is still out.
+// Section 3: the first addresses are tried at once, but A waits a little for an AAAA that is still out; and both, for what the
+// service has to say of itself (version 3, draft-ietf-happy-happyeyeballs-v3 section 4.2).
 time_point engine::first_start(time_point now) {
-    if (!out(family::v6) || waits(family::v6)) return now;
+    const family preferred = rules_.preferred;
+    if (!service_out_ && (!out(preferred) || waits(preferred))) return now;
     if (!window_end_) window_end_ = saturating_add(now, rules_.resolution_delay);
     return *window_end_;
 }
 
 step engine::start(time_point now) {
-    auto pick = std::ranges::find(waiting_, turn(), &candidate::of);
-    if (pick == waiting_.end()) pick = waiting_.begin();
+    const std::size_t group = std::ranges::min_element(waiting_, {}, &candidate::group)->group;
+    const auto in_turn = [group, f = turn()](const candidate& c) { return c.group == group && c.of == f; };
+    auto pick = std::ranges::find_if(waiting_, in_turn);
+    if (pick == waiting_.end()) pick = std::ranges::find(waiting_, group, &candidate::group);
     attempts_.push_back({.what = *pick, .started = now});
     waiting_.erase(pick);
     return start_attempt{attempts_.back().what.index};

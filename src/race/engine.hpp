@@ -22,6 +22,8 @@ enum class family : unsigned char { v4, v6 };
 struct candidate {
     std::size_t index;
     family of;
+    std::size_t group = 0;                  // lower ones are tried first: endpoints of a service by its priority
+    std::optional<duration> patience = {};  // how long it has before the next one starts, where that is known better
     bool operator==(const candidate&) const = default;
 };
 
@@ -34,6 +36,7 @@ struct rules {
     time_point deadline = time_point::max();                    // the earlier of the two counts
     std::size_t max_in_flight = 6;                              // the next waits until there is room; zero is one
     std::size_t first_family_count = 1;                         // section 4: First Address Family Count
+    family preferred = family::v6;                              // section 3: whose addresses the others wait for
 };
 
 enum class ending : unsigned char {
@@ -75,7 +78,15 @@ public:
     void on_asked(family f) { out(f) = true; }
     void on_answered(family f) { out(f) = false; }
 
-    // All addresses known now, of both families, in destination order (RFC 6724), those already tried among them or not.
+    // The same for what tells about the service and not about addresses: SVCB and HTTPS records.
+    void on_asked_for_service() { service_out_ = true; }
+    void on_service_answered() { service_out_ = false; }
+
+    // Whose addresses the others wait for, from now on.
+    void prefer(family f) { rules_.preferred = f; }
+
+    // All addresses known now, of both families, in destination order (RFC 6724) within each group, those already tried among
+    // them or not.
     // One that is named twice is one. One that is no longer named is not tried; if it is being tried, it goes on.
     void on_addresses(std::span<const candidate> sorted);
 
@@ -103,7 +114,7 @@ private:
     };
 
     bool& out(family f) { return out_[static_cast<std::size_t>(f)]; }
-    bool lookups_are_out() const { return out_[0] || out_[1]; }
+    bool lookups_are_out() const { return out_[0] || out_[1] || service_out_; }
     bool waits(family f) const;
     std::size_t running() const;
     attempt* find_running(std::size_t index);
@@ -120,6 +131,7 @@ private:
     rules rules_;
     time_point deadline_;
     std::array<bool, 2> out_{};             // by family: the lookup is out
+    bool service_out_ = false;
     std::pmr::vector<candidate> waiting_;   // not tried yet, in destination order
     std::pmr::vector<attempt> attempts_;    // in the order of their starts
     family leading_ = family::v6;           // of the first address of the list

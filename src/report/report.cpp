@@ -79,12 +79,21 @@ void report::on_event(const event& e) {
         }
         case event::subject::lookup: {
             lookup fresh;
+            fresh.record = e.record;
+            fresh.name = e.name;
             fresh.family = e.family;
-            const auto is_same = [&](const lookup& l) { return l.family == e.family; };
+            const auto is_same = [&](const lookup& l) {
+                return l.record == e.record && l.family == e.family && l.name == e.name;
+            };
             lookup* const l = told(lookups_, ended, at, is_same, std::move(fresh));
             if (!l || !ended) break;
             close(*l, e, at);
             l->addresses.assign(e.addresses.begin(), e.addresses.end());
+            if (!e.given) break;
+            l->services = e.given->services();
+            l->bindings = e.given->bindings();
+            l->ttl = e.given->ttl();
+            l->source = e.given->source();
             break;
         }
         case event::subject::attempt: {

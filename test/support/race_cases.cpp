@@ -55,6 +55,8 @@ public:
             lookup(family::v4, w);
         else if (key == "aaaa")
             lookup(family::v6, w);
+        else if (key == "https")
+            lookup({}, w);
         else if (key == "later")
             later_.push_back({milliseconds(w.at(0)), w});
         else if (key == "attempt")
@@ -90,7 +92,7 @@ public:
                 for (auto a = c.what.begin() + 2; a < c.what.end(); ++a)
                     if (!std::ranges::count(known, *a)) known.push_back(*a);
             }
-            made_.script.news.push_back({c.at, c.answered, in_order(known)});
+            made_.script.news.push_back({c.at, c.answered, in_order(known), c.service_answered});
         }
         return std::move(made_);
     }
@@ -100,6 +102,7 @@ private:
         duration at;
         words what;  // what[1] is "add" or "withdraw", addresses follow
         std::optional<family> answered = {};
+        bool service_answered = false;
     };
 
     race::rules& rules() { return made_.script.rules; }
@@ -135,12 +138,16 @@ private:
         return all;
     }
 
-    void lookup(family f, const words& w) {
-        made_.script.asked.push_back(f);
+    // Without a family: for HTTPS records, with what they hint at.
+    void lookup(std::optional<family> f, const words& w) {
+        if (f)
+            made_.script.asked.push_back(*f);
+        else
+            made_.script.service_asked = true;
         if (w.at(0) == "never") return;
         words added{w.at(0), "add"};
         if (w.at(1) != "empty" && w.at(1) != "error") added.insert(added.end(), w.begin() + 1, w.end());
-        later_.push_back({milliseconds(w.at(0)), added, f});
+        later_.push_back({milliseconds(w.at(0)), added, f, !f});
     }
 
     void attempt(const words& w) {

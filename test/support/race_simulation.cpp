@@ -19,6 +19,7 @@ public:
     simulation(const race_script& script, race_traits& traits)
         : script_{script}, traits_{traits}, engine_{script.rules, race_begins} {
         for (const race::family f : script.asked) engine_.on_asked(f);
+        if (script.service_asked) engine_.on_asked_for_service();
     }
 
     race_record run(duration patience) {
@@ -56,6 +57,7 @@ private:
             const race_news& n = script_.news[told_];
             if (n.addresses) engine_.on_addresses(*n.addresses);
             if (n.answered) engine_.on_answered(*n.answered);
+            if (n.service_answered) engine_.on_service_answered();
         }
         for (const runner r : std::vector<runner>{running_})
             if (r.ends <= now) tell_outcome(r.index, now);
@@ -196,6 +198,7 @@ std::ostream& operator<<(std::ostream& out, const race_script& script) {
     for (const race_news& n : script.news) {
         out << "\n  at " << ms(n.at) << ':';
         if (n.answered) out << ' ' << name_of_family(*n.answered) << " is answered";
+        if (n.service_answered) out << " HTTPS is answered";
         if (!n.addresses) continue;
         out << " addresses";
         for (const race::candidate& c : *n.addresses) out << ' ' << c.index << '(' << name_of_family(c.of) << ')';

@@ -23,11 +23,13 @@ struct race_news {
     duration at;
     std::optional<race::family> answered;
     std::optional<std::vector<race::candidate>> addresses;
+    bool service_answered = false;
 };
 
 struct race_script {
     race::rules rules;
     std::vector<race::family> asked;     // lookups out at the start
+    bool service_asked = false;          // that for HTTPS records as well
     std::vector<race_news> news;         // in the order of time
     std::vector<race_outcome> outcomes;  // by index; for what is not listed: hangs
     std::optional<duration> cancel_at;

@@ -112,7 +112,7 @@ TEST(race_scenarios, races_over_a_list) {
 }
 
 TEST(race_scenarios, answers_of_the_resolver) {
-    run_file("resolve.txt", 45);
+    run_file("resolve.txt", 51);
 }
 
 TEST(race_scenarios, cancellation_and_limits) {
