@@ -2,6 +2,10 @@
 
 #include "text.hpp"
 
+#ifdef DIAL_HAS_DNS_RESOLVER
+#include <dial/dns_resolver.hpp>
+#endif
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -19,7 +23,8 @@ class command_line {
 public:
     command_line() {
         app_.set_version_flag("--version", "dial " DIAL_VERSION, "Print the version and exit");
-        app_.add_option("HOST", host_, "A name or an address; or all in one: HOST:PORT, unix:/path")
+        app_.add_option(
+                "HOST", host_, "A name or an address; or all in one: HOST:PORT, unix:/path, srv:_service._tcp.name")
             ->type_name("")
             ->required();
         port_option_ = app_.add_option("PORT", port_, "A number, or a service such as https")->type_name("");
@@ -37,6 +42,17 @@ public:
                              ->type_name("ADDR")
                              ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
         interface_option_ = text("--interface", interface, "NAME", "Connect through this network interface");
+        resolver_option_ = text("--resolver", resolver, "WHO",
+            "Who looks names up: system, as nsswitch.conf says, or dns, which asks DNS servers (default: system)");
+        const auto take_servers = [this](const CLI::results_t& all) {
+            dns_servers = all;
+            return true;
+        };
+        dns_option_ = app_.add_option("--dns", take_servers,
+                              "Ask this DNS server, ADDR or ADDR:PORT; the next one where it does not answer")
+                          ->type_name("SERVER")
+                          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        https_option_ = app_.add_flag("--https", https, "Go by the HTTPS records of the host as well (RFC 9460)");
         app_.add_flag("--json", json, "Print one JSON object instead of the timeline");
         app_.add_flag("--quiet,-q", quiet, "Print nothing: the exit status tells");
         text("--color", colour, "WHEN", "auto, always or never (auto: on a terminal, unless NO_COLOR is set)");
@@ -44,6 +60,7 @@ public:
             "Exit status: 0 connected, 1 not connected, 2 bad usage.\n\n"
             "  dial example.com:443\n"
             "  dial -6 --timeout 5 example.com https\n"
+            "  dial --resolver dns srv:_xmpp-client._tcp.example.com\n"
             "  dial unix:/run/redis/redis.sock");
         app_.get_formatter()->column_width(26);
         app_.get_formatter()->label("REQUIRED", "");
@@ -69,6 +86,8 @@ public:
     target to() const {
         if (port_option_->count() == 0) return target{host_};
         if (host_.starts_with("unix:")) throw usage_error{"a unix socket has no port, but '" + port_ + "' is given"};
+        if (host_.starts_with("srv:_"))
+            throw usage_error{"the port of a service is in its record, but '" + port_ + "' is given"};
         return target{host_, port_};
     }
 
@@ -79,14 +98,14 @@ public:
 
     // Refuses what a unix socket has no use for.
     void check_for_unix_socket() const {
-        for (const CLI::Option* const o :
-            {v4_option_, v6_option_, source_option_, interface_option_, attempt_delay_option_})
+        for (const CLI::Option* const o : {v4_option_, v6_option_, source_option_, interface_option_,
+                 attempt_delay_option_, resolver_option_, dns_option_, https_option_})
             if (o->count() != 0) throw usage_error{o->get_name() + " is for hosts, not for a unix socket"};
     }
 
-    bool json = false, quiet = false;
-    std::vector<std::string> sources;
-    std::optional<std::string> timeout, attempt_delay, interface, colour;
+    bool json = false, quiet = false, https = false;
+    std::vector<std::string> sources, dns_servers;
+    std::optional<std::string> timeout, attempt_delay, interface, colour, resolver;
 
 private:
     CLI::Option* text(const char* names, std::optional<std::string>& to, const char* value, const char* help) {
@@ -100,7 +119,8 @@ private:
     CLI::App app_{"Connects to a host or a unix socket, and shows how it went.\n", "dial"};
     bool v4_ = false, v6_ = false;
     std::string host_, port_;
-    CLI::Option *port_option_, *v4_option_, *v6_option_, *source_option_, *interface_option_, *attempt_delay_option_;
+    CLI::Option *port_option_, *v4_option_, *v6_option_, *source_option_, *interface_option_, *attempt_delay_option_,
+        *resolver_option_, *dns_option_, *https_option_;
 };
 
 duration read_limit(std::string_view option, const std::optional<std::string>& text, duration otherwise) {
@@ -122,6 +142,23 @@ colours read_colours(const std::string& text) {
     if (text == "always") return colours::always;
     if (text == "never") return colours::never;
     throw usage_error{"--color: '" + text + "' is none of auto, always, never"};
+}
+
+names_from read_resolver(const command_line& line) {
+    const std::string who = line.resolver.value_or(line.dns_servers.empty() ? "system" : "dns");
+    if (who != "system" && who != "dns") throw usage_error{"--resolver: '" + who + "' is none of system, dns"};
+    if (who == "system") {
+        if (!line.dns_servers.empty())
+            throw usage_error{"--dns is for --resolver dns: the system asks its own servers"};
+        return names_from::system;
+    }
+#ifdef DIAL_HAS_DNS_RESOLVER
+    dns_options checked;
+    for (const std::string& server : line.dns_servers) checked.server(server);  // says what is wrong
+    return names_from::dns;
+#else
+    throw usage_error{"--resolver dns: this dial was built without c-ares"};
+#endif
 }
 
 // Where all sources are of one family, only that one is dialed: nothing connects from an address that was not given.
@@ -146,6 +183,9 @@ arguments read(const command_line& line) {
     asked.with.timeout = read_limit("--timeout", line.timeout, asked.with.timeout);
     asked.with.attempt_delay = read_limit("--attempt-delay", line.attempt_delay, asked.with.attempt_delay);
     asked.with.family = family_of(asked.sources, line.family());
+    asked.names = read_resolver(line);
+    asked.dns_servers = line.dns_servers;
+    asked.with.https_records = line.https;
     if (line.interface) {
         if (line.interface->empty()) throw usage_error{"--interface: no name"};
         asked.with.socket.interface = interface_name{*line.interface};

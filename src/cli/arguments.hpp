@@ -15,9 +15,13 @@ namespace dial::cli {
 
 enum class colours : unsigned char { automatic, always, never };
 
+enum class names_from : unsigned char { system, dns };
+
 struct arguments {
     target to;
     options with;
+    names_from names = names_from::system;
+    std::vector<std::string> dns_servers;  // none: those of resolv.conf
     std::vector<boost::asio::ip::address> sources;
     bool json = false;
     bool quiet = false;

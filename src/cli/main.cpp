@@ -4,6 +4,9 @@
 #include "text.hpp"
 
 #include <dial/dialer.hpp>
+#ifdef DIAL_HAS_DNS_RESOLVER
+#include <dial/dns_resolver.hpp>
+#endif
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -43,7 +46,7 @@ public:
         if (asked_.to.is_unix())
             start(dial::local_dialer{context_, asked_.with});
         else
-            start(dial::dialer{context_, asked_.with}.sources(asked_.sources));
+            start(dial::dialer{context_, asked_.with, names()}.sources(asked_.sources));
         context_.run();
         return result_;
     }
@@ -51,6 +54,17 @@ public:
     int interrupted_by() const { return interrupted_by_; }  // a signal; 0: none
 
 private:
+    dial::resolver names() const {
+#ifdef DIAL_HAS_DNS_RESOLVER
+        if (asked_.names == cli::names_from::dns) {
+            dial::dns_options options;
+            for (const std::string& server : asked_.dns_servers) options.server(server);
+            return dial::dns_resolver{options};
+        }
+#endif
+        return {};
+    }
+
     template <class Dialer>
     void start(Dialer dialer) {
         if (live_) {

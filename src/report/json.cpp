@@ -120,7 +120,7 @@ std::string_view family_name(address_family f) {
         case address_family::v4: return "v4";
         case address_family::v6: return "v6";
     }
-    return "service";
+    return "any";
 }
 
 void write(writer& to, const report::phase& p) {
@@ -129,11 +129,21 @@ void write(writer& to, const report::phase& p) {
 }
 
 void write(writer& to, const report::lookup& l) {
-    to.key("family").string(family_name(l.family));
+    const bool port = !l.record && l.family == address_family::any;
+    to.key("family").string(port ? "service" : family_name(l.family));
     write_course(to, l);
     to.key("addresses").open('[');
     for (const auto& address : l.addresses) to.string(address.to_string());
     to.close(']');
+    to.key("record").string_or_null(l.record ? to_string(*l.record) : "");
+    to.key("name").string_or_null(l.name);
+    to.key("records").open('[');
+    for (const std::string& text : record_texts(l)) to.string(text);
+    to.close(']');
+    to.key("ttl_s");
+    l.ttl ? to.number(static_cast<int>(std::min<duration::rep>(*l.ttl / std::chrono::seconds{1}, 0x7fffffff)))
+          : to.null();
+    to.key("source").string_or_null(l.source);
 }
 
 void write(writer& to, const report::attempt& a) {

@@ -110,6 +110,11 @@ explanation explain_timeout(const report& story) {
 explanation explain_whole(const report& story) {
     const error_code error = story.error();
     if (error == dial::error::timeout) return explain_timeout(story);
+    if (story.target().starts_with("srv:") && story.attempts().empty()) {
+        if (error == netdb::service_not_found) return {"the domain says that it has no such service", ""};
+        if (error == netdb::host_not_found || error == netdb::no_data || error == dial::error::no_addresses)
+            return {"no such service", "is there an SRV record of that name, and do its hosts have addresses?"};
+    }
     if (const report::attempt* const a = most_telling_note(story))
         return explain(error, a->note, on_unix_socket(story));
     return explain(error, on_unix_socket(story));

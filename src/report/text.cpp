@@ -124,4 +124,13 @@ std::string endpoint_text(const boost::asio::ip::tcp::endpoint& endpoint) {
     return endpoint.address().is_v6() ? '[' + address + ']' + port : address + port;
 }
 
+std::vector<std::string> record_texts(const report::lookup& l) {
+    std::vector<std::string> all;
+    for (const service_record& s : l.services)
+        all.push_back(std::to_string(s.priority) + ' ' + std::to_string(s.weight) + ' ' + std::to_string(s.port) + ' ' +
+            s.host + (s.host.ends_with('.') ? "" : "."));
+    for (const service_binding& b : l.bindings) all.push_back(b.to_string());
+    return all;
+}
+
 }  // namespace dial::reporting

@@ -1,6 +1,7 @@
 // Text for people: UTF-8 in columns of a terminal, times, addresses. Pure.
 #pragma once
 
+#include <dial/report.hpp>
 #include <dial/time.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -45,5 +46,8 @@ std::string time_text(duration length);  // in the unit for it
 
 // 192.0.2.7:443, [2001:db8::1]:443
 std::string endpoint_text(const boost::asio::ip::tcp::endpoint& endpoint);
+
+// What an SRV or HTTPS record says, in the words of zone files: "10 5 5222 xmpp.example.net."
+std::vector<std::string> record_texts(const report::lookup& l);
 
 }  // namespace dial::reporting

@@ -19,7 +19,8 @@ namespace dial::reporting {
 namespace {
 
 constexpr std::size_t narrowest = 20, shortest_bar = 8, longest_bar = 60;
-constexpr std::size_t longest_cause = 32;       // longer ones go below the line
+constexpr std::size_t longest_cause = 32;  // longer ones go below the line
+constexpr std::size_t records_in_full = 4;
 constexpr std::size_t not_started_in_full = 8;  // more of them are summed up
 
 std::string spaces(std::size_t count) {
@@ -104,8 +105,9 @@ void add_sentence(page& to, std::string_view text, style look) {
 
 // --- The lookups ---
 
-std::string_view family_text(address_family f) {
-    switch (f) {
+std::string_view kind_text(const report::lookup& l) {
+    if (l.record) return to_string(*l.record);
+    switch (l.family) {
         case address_family::any: break;
         case address_family::v4: return "A";
         case address_family::v6: return "AAAA";
@@ -120,15 +122,21 @@ std::string failure_text(const error_code& error) {
     return "failed: " + (error ? explain(error).cause : "no reason given");
 }
 
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+    if (count == 0) return "no " + std::string{many};
+    return std::to_string(count) + ' ' + std::string{count == 1 ? one : many};
+}
+
 std::string lookup_text(const report::lookup& l) {
-    const std::size_t count = l.addresses.size();
     switch (l.how) {
         case outcome::pending: return "still out";
         case outcome::done:
         case outcome::deferred:
-            if (l.family == address_family::any && count == 0) return "found";
-            if (count == 0) return "no addresses";
-            return std::to_string(count) + (count == 1 ? " address" : " addresses");
+            if (l.record == record_type::srv) return counted(l.services.size(), "host", "hosts");
+            if (l.record == record_type::svcb || l.record == record_type::https)
+                return counted(l.bindings.size(), "record", "records");
+            if (l.family == address_family::any && l.addresses.empty()) return "found";
+            return counted(l.addresses.size(), "address", "addresses");
         case outcome::failed: return failure_text(l.error);
         case outcome::timed_out: return "no answer in time";
         case outcome::another_won: return "no longer needed";
@@ -144,16 +152,46 @@ style lookup_style(const report::lookup& l) {
     return style::plain;
 }
 
+// Of one host alone, everybody knows which.
+bool has_several_names(const report& story) {
+    const auto& all = story.lookups();
+    const auto asked = [](const report::lookup& l) { return l.record && l.family != address_family::any; };
+    const auto first = std::ranges::find_if(all, asked);
+    return first != all.end() &&
+        std::ranges::any_of(all, [&](const report::lookup& l) { return asked(l) && l.name != first->name; });
+}
+
+// Who said so, and for how long, where that is known.
+std::string origin_text(const report::lookup& l) {
+    std::string text;
+    if (l.ttl) text = "TTL " + std::to_string(*l.ttl / std::chrono::seconds{1}) + " s";
+    if (!l.source.empty()) text += (text.empty() ? "" : ", ") + l.source;
+    return text.empty() ? text : " (" + text + ")";
+}
+
+// What a service said of itself, below the lookups.
+void add_records(page& to, const report& story) {
+    std::vector<std::string> texts;
+    for (const report::lookup& l : story.lookups())
+        for (std::string& each : record_texts(l)) texts.push_back(std::move(each));
+    const std::size_t shown = texts.size() <= records_in_full ? texts.size() : records_in_full - 1;
+    for (std::size_t i = 0; i != shown; ++i) to.add_wrapped(spaces(10), printable(texts[i]), style::plain);
+    if (shown != texts.size())
+        to.add_wrapped(spaces(10), "and " + std::to_string(texts.size() - shown) + " more", style::faint);
+}
+
 // On one line, or on one for each where that is too long.
 void add_lookups(page& to, const report& story) {
     duration last = {};
     for (const report::lookup& l : story.lookups()) last = std::max(last, l.ended);
+    const bool several = has_several_names(story);
     std::vector<piece> all;
     std::size_t total = 0;
     for (const report::lookup& l : story.lookups()) {
-        std::string text = std::string{family_text(l.family)} + "  " + printable(lookup_text(l));
+        std::string text = (several && l.family != address_family::any ? printable(l.name) + "  " : "") +
+            std::string{kind_text(l)} + "  " + printable(lookup_text(l));
         if (l.how != outcome::pending && l.how != outcome::not_started)
-            text += "   " + time_text(l.ended, unit_for(last));
+            text += "   " + time_text(l.ended, unit_for(last)) + printable(origin_text(l));
         total += columns(text) + (all.empty() ? 10 : 5);
         all.push_back({std::move(text), lookup_style(l)});
     }
@@ -390,6 +428,7 @@ std::string report::to_string(std::size_t width, bool colour) const {
     reporting::page text{width, colour};
     if (over_ && error_) reporting::add_sentence(text, reporting::headline(*this), reporting::style::bad);
     reporting::add_lookups(text, *this);
+    reporting::add_records(text, *this);
     reporting::add_attempts(text, *this);
     if (ok()) reporting::add_sentence(text, reporting::printable(reporting::summary(*this)), reporting::style::good);
     return text.take();

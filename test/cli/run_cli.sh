@@ -385,6 +385,50 @@ case_ctrl_c_on_a_terminal() {
     some_line "127\.0\.0\.1:$silent .*mcancelled"
 }
 
+# start_dnsmasq OPTION...: answers for names under test on 127.0.0.1; sets dns.
+start_dnsmasq() {
+    PATH=$PATH:/usr/sbin:/sbin
+    need dnsmasq dnsmasq-base
+    local try log pid
+    for try in {1..20}; do
+        dns=127.0.0.1:$((10000 + RANDOM % 20000))
+        log=$tmp/dnsmasq.$try
+        dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --no-daemon --log-facility=- \
+            --listen-address=127.0.0.1 --bind-interfaces --port="${dns#*:}" --local=/test/ --local-ttl=300 "$@" \
+            >"$log" 2>&1 &
+        pid=$!
+        servers+=("$pid")
+        eventually 20 said_or_gone "$pid" 'started' "$log" || fail "dnsmasq does not start: $(cat "$log")"
+        if running "$pid"; then return 0; fi
+        said 'in use' "$log" || fail "dnsmasq: $(cat "$log")"
+    done
+    fail "no port for dnsmasq"
+}
+
+case_dns() {
+    if "$dial" --dns 127.0.0.1:1 --timeout 10ms h.test:1 2>&1 | grep -q 'built without c-ares'; then
+        skip "dial was built without c-ares"
+    fi
+    start_v4
+    start_dnsmasq --host-record=h.test,127.0.0.1 --srv-host=_x._tcp.test,h.test,"$port",1,5
+    run 0 --dns "$dns" "h.test:$port"
+    some_line "A  1 address .*\(TTL 300 s, $dns\)"
+    last_line "^connected to 127\.0\.0\.1:$port in "
+    run 0 --dns "$dns" srv:_x._tcp.test
+    some_line "SRV  1 host .*\(TTL 300 s, $dns\)"
+    some_line "1 5 $port h\.test\."
+    last_line "^connected to 127\.0\.0\.1:$port in "
+    run 0 --dns "$dns" --https h.test "$port"
+    some_line "HTTPS  "
+    run 0 --dns "$dns" --json srv:_x._tcp.test
+    is_one_json_object "$out"
+    some_line '"record":"SRV","name":"_x._tcp.test","records":\["1 5 '"$port"' h.test."\],"ttl_s":300,"source":"'"$dns"'"'
+    run 1 --dns "$dns" "nobody.test:$port"
+    first_line "^cannot connect to nobody\.test:$port: no such name"
+    run 1 --dns "$dns" srv:_y._tcp.test
+    first_line "^cannot connect to srv:_y\._tcp\.test: no such service"
+}
+
 case_write_error() {
     start_v4
     [ -e /dev/full ] || skip "no /dev/full"

@@ -55,6 +55,23 @@ public:
             .family = family});
         return *this;
     }
+    // A question to DNS, asked and answered.
+    story& looked_up(duration from, duration to, const lookup& asked, const answer& given) {
+        event e{.what = event::subject::lookup,
+            .when = story_begin + from,
+            .record = asked.type(),
+            .name = asked.name(),
+            .family = asked.family()};
+        report.on_event(e);
+        e.ended = true;
+        e.when = story_begin + to;
+        e.how = given.error() ? outcome::failed : outcome::done;
+        e.error = given.error();
+        e.addresses = given.addresses();
+        e.given = &given;
+        report.on_event(e);
+        return *this;
+    }
     story& started(duration at, std::size_t index, std::string_view address, std::uint16_t port) {
         report.on_event({.what = event::subject::attempt,
             .when = story_begin + at,

@@ -160,6 +160,30 @@ TEST(cli_arguments, sources_of_one_family_leave_the_other_out) {
     EXPECT_EQ(read({"--source", "::1", "--source", "::1", "-6", "h:1"}).with.family, dial::address_family::v6);
 }
 
+TEST(cli_arguments, the_resolver_is_the_systems_unless_dns_is_asked_for) {
+    EXPECT_EQ(read({"h:1"}).names, dial::cli::names_from::system);
+    EXPECT_EQ(read({"--resolver", "system", "h:1"}).names, dial::cli::names_from::system);
+    EXPECT_FALSE(read({"h:1"}).with.https_records);
+    EXPECT_TRUE(read({"--https", "h:1"}).with.https_records);
+    EXPECT_THAT(flaw({"--resolver", "nis", "h:1"}), HasSubstr("'nis' is none of system, dns"));
+    EXPECT_THAT(flaw({"--resolver", "system", "--dns", "127.0.0.1", "h:1"}), HasSubstr("--dns is for --resolver dns"));
+    EXPECT_THAT(flaw({"--https", "unix:/x"}), HasSubstr("not for a unix socket"));
+#ifdef DIAL_HAS_DNS_RESOLVER
+    EXPECT_EQ(read({"--resolver", "dns", "h:1"}).names, dial::cli::names_from::dns);
+    const arguments with_servers = read({"--dns", "127.0.0.1", "--dns", "[::1]:5300", "h:1"});
+    EXPECT_EQ(with_servers.names, dial::cli::names_from::dns);
+    EXPECT_EQ(with_servers.dns_servers, (words{"127.0.0.1", "[::1]:5300"}));
+    EXPECT_THAT(flaw({"--dns", "ns.example", "h:1"}), HasSubstr("bad DNS server"));
+#else
+    EXPECT_THAT(flaw({"--resolver", "dns", "h:1"}), HasSubstr("built without c-ares"));
+#endif
+}
+
+TEST(cli_arguments, a_service_has_no_port) {
+    EXPECT_TRUE(read({"srv:_x._tcp.test"}).to.is_srv());
+    EXPECT_THAT(flaw({"srv:_x._tcp.test", "80"}), HasSubstr("the port of a service is in its record"));
+}
+
 TEST(cli_arguments, help_and_version_are_information) {
     const auto help = std::get<information>(read_arguments({"--help"})).text;
     for (const char* const option :

@@ -46,7 +46,7 @@ TEST(report_json, is_one_object_with_these_members_in_this_order) {
     EXPECT_EQ(keys(v), "ok target peer local elapsed_ms error error_code phases lookups attempts");
     EXPECT_EQ(keys(v.at("error_code")), "category value");
     EXPECT_EQ(keys(v.at("phases").at(0)), "name started_ms ended_ms outcome error error_code");
-    EXPECT_EQ(keys(v.at("lookups").at(0)), "family started_ms ended_ms outcome error error_code addresses");
+    EXPECT_EQ(keys(v.at("lookups").at(0)), "family started_ms ended_ms outcome error error_code addresses record name records ttl_s source");
     EXPECT_EQ(keys(v.at("attempts").at(0)), "peer local started_ms ended_ms outcome error error_code note");
 }
 
@@ -63,7 +63,7 @@ TEST(report_json, a_success_is_exactly_this) {
         R"({"ok":true,"target":"h.test:80","peer":"[2001:db8::1]:80","local":"[2001:db8::2]:50000","elapsed_ms":12,)"
         R"("error":null,"error_code":null,"phases":[],)"
         R"("lookups":[{"family":"v6","started_ms":0,"ended_ms":1.5,"outcome":"done","error":null,"error_code":null,)"
-        R"("addresses":["2001:db8::1"]}],)"
+        R"("addresses":["2001:db8::1"],"record":null,"name":null,"records":[],"ttl_s":null,"source":null}],)"
         R"("attempts":[{"peer":"[2001:db8::1]:80","local":"[2001:db8::2]:50000","started_ms":1.5,"ended_ms":12,)"
         R"("outcome":"done","error":null,"error_code":null,"note":null},)"
         R"({"peer":"192.0.2.7:80","local":null,"started_ms":null,"ended_ms":null,"outcome":"not_started","error":null,)"
