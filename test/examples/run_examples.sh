@@ -234,6 +234,37 @@ run_compose_thread_pool() {
     said ' clients served, [1-9]' "$forwarder_log" || fail "no summary"
 }
 
+# start_dnsmasq OPTION...: sets dns; all names under test are 127.0.0.1.
+start_dnsmasq() {
+    command -v dnsmasq >/dev/null || skip "no dnsmasq (apt install dnsmasq-base)"
+    start 'started' dnsmasq --no-daemon --log-facility=- --conf-file=/dev/null --no-resolv --no-hosts \
+        --listen-address=127.0.0.1 --bind-interfaces --port=PORT --local=/test/ --address=/test/127.0.0.1 \
+        --local-ttl=300 "$@"
+    dns=127.0.0.1:$port
+}
+
+run_resolve_many() {
+    start_echo_server
+    start_dnsmasq
+    expect 0 '^1000 connected in [0-9]+ ms' "$bin/resolve_many" "$dns" test "$echo_port" 1000
+    refused_port
+    expect 1 '^50 x Connection refused$' "$bin/resolve_many" "$dns" test "$closed_port" 50
+    expect 1 '^3 x A non-recoverable error' "$bin/resolve_many" "$dns" invalid.test.nowhere "$closed_port" 3
+    expect 2 'usage: resolve_many' "$bin/resolve_many" "$dns"
+    expect 2 'bad DNS server' "$bin/resolve_many" nonsense test "$closed_port" 3
+}
+
+run_srv_client() {
+    refused_port
+    start_echo_server
+    start_dnsmasq --srv-host=_echo._tcp.test,dead.test,"$closed_port",1 --srv-host=_echo._tcp.test,alive.test,"$echo_port",2
+    expect 0 "^connected to 127.0.0.1:$echo_port in " "$bin/srv_client" "$dns" _echo._tcp.test
+    said "^resolve +SRV +2 hosts .*\(TTL 300 s, $dns\)" "$tmp/out" || fail "nothing about the record"
+    said "^127.0.0.1:$closed_port .* connection refused" "$tmp/out" || fail "nothing about the first host"
+    expect 1 'no such service' "$bin/srv_client" "$dns" _other._tcp.test
+    expect 2 'no name of a service' "$bin/srv_client" "$dns" test
+}
+
 run_redis_ping() {
     command -v redis-server >/dev/null || skip "no redis-server (apt install redis-server)"
     start 'Ready to accept connections unix|The server is now ready to accept connections at' \
