@@ -272,7 +272,7 @@ TEST_F(dns_resolver_servers, are_asked_for_a_thousand_names_at_a_time) {
         EXPECT_EQ(each.calls, 1);
         EXPECT_EQ(each.given.addresses(), addresses({"127.0.0.1"})) << each.ec;
     }
-    EXPECT_LE(server.most_at_once(), 500u) << "the default";
+    EXPECT_LE(server.most_at_once(), 250u) << "the default";
     EXPECT_GE(server.most_at_once(), 10u);
 }
 
