@@ -46,18 +46,20 @@ std::string behind(const char* what, const std::string& source) {
 class caching_resolver::core::flight final : public detail::answer_receiver,
                                              public std::enable_shared_from_this<flight> {
 public:
-    flight(std::shared_ptr<core> owner, const lookup& asked, asio::execution_context* on)
+    flight(std::weak_ptr<core> owner, const lookup& asked, asio::execution_context* on)
         : question{asked}, context{on}, owner_{std::move(owner)} {}
 
     void deliver(answer given) override {
         const auto alive = shared_from_this();
-        owner_->on_answer(*this, std::move(given));
+        if (const auto owner = owner_.lock()) owner->on_answer(*this, std::move(given));
     }
     bool wanted() const noexcept override { return is_wanted; }  // takes no lock
     asio::any_io_executor executor() const override {
+        const auto owner = owner_.lock();
+        if (!owner) return {};
         const std::lock_guard lock{resolve::process_mutex()};
         for (const std::uint64_t id : waiters)
-            if (const auto w = owner_->waiters_.find(id); w != owner_->waiters_.end()) return w->second.executor;
+            if (const auto w = owner->waiters_.find(id); w != owner->waiters_.end()) return w->second.executor;
         return is_wanted ? last_executor : asio::any_io_executor{};
     }
     void on_unwanted(std::function<void()> call) override {
@@ -81,7 +83,7 @@ public:
     caching::patience limit;
 
 private:
-    const std::shared_ptr<core> owner_;
+    const std::weak_ptr<core> owner_;  // the next resolver may have this for as long as it likes, and the core has that
 };
 
 caching_resolver::core::core(resolver next, const cache_options& options, clock now)
@@ -130,7 +132,7 @@ void caching_resolver::core::ask(const lookup& question, answer_handler done) {
             ++counters_.stale;
             known = out->stale;
         } else if (!out || !out->is_wanted) {
-            begun = out = std::make_shared<flight>(shared_from_this(), question, context);
+            begun = out = std::make_shared<flight>(weak_from_this(), question, context);
             ++counters_.misses;
         } else {
             ++counters_.coalesced;
