@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
     run.begin();
     const long heap = bench::heap_bytes(), resident = bench::resident_bytes();
     std::vector<std::string> names;
-    for (long i = 0; i != run.n; ++i) names.push_back("n" + std::to_string(i) + ".bench.test");
+    for (long i = 0; i != run.n; ++i) names.emplace_back("n").append(std::to_string(i)).append(".bench.test");
     const long heap_of_names = bench::heap_bytes();
     long most_threads = 0;
     for (const std::string& name : names) {

@@ -49,7 +49,8 @@ struct job {
 // One of those who work side by side: takes the next name until there is none.
 asio::awaitable<void> dial_names(const dial::dialer& dialer, job& all) {
     while (all.begun != all.names) {
-        const std::string name = "n" + std::to_string(++all.begun) + "." + all.domain;
+        std::string name{"n"};
+        name.append(std::to_string(++all.begun)).append(".").append(all.domain);
         const auto begun = steady_clock::now();
         const auto [ec, socket] = co_await dialer.connect(dial::target(name, all.port), asio::as_tuple(asio::deferred));
         if (ec) {
