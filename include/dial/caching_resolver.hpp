@@ -81,7 +81,8 @@ struct cache_counters {
 static_assert(std::is_trivially_destructible_v<cache_counters>);
 
 /// Keeps the answers of another resolver as long as their TTL says, also those that there is nothing (RFC 2308). What failed
-/// for other reasons is not kept. Questions for a name and type that are asked at the same time are asked once.
+/// for other reasons is not kept. Questions for a name and type that are asked at the same time are asked once
+/// on each io_context.
 ///
 ///   dial::caching_resolver names{dial::dns_resolver{}};
 ///   dial::dialer d{executor, {}, names};

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
 
 namespace dial {
 namespace {
@@ -39,6 +40,11 @@ std::string behind(const char* what, const std::string& source) {
     return source.empty() ? what : std::string{what} + ": " + source;
 }
 
+answer as_stale(answer kept) {
+    kept.ttl(caching::stale_ttl).source("stale " + kept.source());
+    return kept;
+}
+
 }  // namespace
 
 // One lookup that is out, on one execution context: another one may stop running at any time, and these shall not wait for
@@ -46,8 +52,7 @@ std::string behind(const char* what, const std::string& source) {
 class caching_resolver::core::flight final : public detail::answer_receiver,
                                              public std::enable_shared_from_this<flight> {
 public:
-    flight(std::weak_ptr<core> owner, const lookup& asked, asio::execution_context* on)
-        : question{asked}, context{on}, owner_{std::move(owner)} {}
+    flight(std::weak_ptr<core> owner, const lookup& asked) : question{asked}, owner_{std::move(owner)} {}
 
     void deliver(answer given) override {
         const auto alive = shared_from_this();
@@ -58,9 +63,7 @@ public:
         const auto owner = owner_.lock();
         if (!owner) return {};
         const std::lock_guard lock{resolve::process_mutex()};
-        for (const std::uint64_t id : waiters)
-            if (const auto w = owner->waiters_.find(id); w != owner->waiters_.end()) return w->second.executor;
-        return is_wanted ? last_executor : asio::any_io_executor{};
+        return waiters.empty() ? last_executor : owner->waiters_.at(*waiters.begin()).executor;
     }
     void on_unwanted(std::function<void()> call) override {
         {
@@ -71,15 +74,16 @@ public:
     }
 
     const lookup question;
-    asio::execution_context* const context;
     // Under the lock:
-    std::atomic<bool> is_wanted = true;   // changes there, may be read anywhere
-    std::vector<std::uint64_t> waiters;   // also those that have given up
-    std::size_t waiting = 0;              // those that have not
+    const unsigned generation = resolve::fork_generation();
+    std::atomic<bool> is_wanted = true;  // and among the core's flights; changes under the lock, may be read anywhere
+    flights::iterator place;             // there
+    std::set<std::uint64_t> waiters;
     bool overdue = false;                 // patience with it is over
     asio::any_io_executor last_executor;  // once all have been given a stale answer
     std::function<void()> tell;
     std::optional<answer> stale;
+    time_point stale_until = time_point::min();
     caching::patience limit;
 
 private:
@@ -88,6 +92,20 @@ private:
 
 caching_resolver::core::core(resolver next, const cache_options& options, clock now)
     : next_{std::move(next)}, patience_{options.patience()}, now_{std::move(now)}, kept_{rules_of(options)} {}
+
+caching_resolver::core::~core() {
+    for (;;) {
+        std::shared_ptr<flight> last;
+        remains left;
+        {
+            const std::lock_guard lock{resolve::process_mutex()};
+            if (flights_.empty()) return;
+            last = flights_.begin()->second;
+            left = end(*last);
+        }
+        tell_unwanted(std::move(left));
+    }
+}
 
 // What can be answered now.
 std::optional<answer> caching_resolver::core::find(const lookup& question) {
@@ -98,8 +116,7 @@ std::optional<answer> caching_resolver::core::find(const lookup& question) {
     }
     if (const auto stale = kept_.find_stale(question_of(question), now); stale && !stale->ask_anew) {
         ++counters_.stale;
-        answer given{*stale->value};
-        return std::move(given.ttl(caching::stale_ttl).source("stale " + stale->value->source()));
+        return as_stale(*stale->value);
     }
     return {};
 }
@@ -116,123 +133,168 @@ void caching_resolver::core::ask(const lookup& question, answer_handler done) {
 
     const asio::any_io_executor executor = done.get_executor();
     if (!executor) return;  // nobody waits
-    auto* const context = &asio::query(executor, asio::execution::context);
+    flight_key key{resolve::canonical(question.name()) + (question.name().ends_with('.') ? "." : ""), question.type(),
+        &asio::query(executor, asio::execution::context)};
     done.on_unwanted([self = weak_from_this(), id] {
         if (const auto alive = self.lock()) alive->give_up(id);
     });
 
-    std::shared_ptr<flight> begun;
-    bool has_stale = false;
+    std::shared_ptr<flight> on, lost;
+    std::vector<waiter> lost_waiters;  // who are told so, without the lock
+    remains lost_remains;
+    bool begun = false;
     {
         const std::lock_guard lock{resolve::process_mutex()};
         if (!done.wanted()) return;
-        auto& out = flights_[{resolve::canonical(question.name()) + (question.name().ends_with('.') ? "." : ""),
-            question.type(), context}];
-        if (out && out->is_wanted && out->overdue) {
+        const time_point now = now_();
+        auto found = flights_.find(key);
+        if (found != flights_.end() && found->second->generation != resolve::fork_generation()) {
+            lost = found->second;
+            lost_waiters = take_waiters(*lost);
+            lost_remains = end(*lost);
+            found = flights_.end();
+        }
+        begun = found == flights_.end();
+        on = begun ? begin_flight(question, std::move(key), now) : found->second;
+        if (on->overdue && on->stale && now < on->stale_until) {
             ++counters_.stale;
-            known = out->stale;
-        } else if (!out || !out->is_wanted) {
-            begun = out = std::make_shared<flight>(weak_from_this(), question, context);
-            ++counters_.misses;
+            known = on->stale;
         } else {
-            ++counters_.coalesced;
-        }
-        if (begun) {
-            if (const auto stale = kept_.find_stale(question_of(question), now_())) {
-                has_stale = true;
-                answer given{*stale->value};
-                begun->stale = std::move(given.ttl(caching::stale_ttl).source("stale " + stale->value->source()));
-            }
-        }
-        if (!known) {
-            ++out->waiting;
-            out->waiters.push_back(id);
-            waiters_.emplace(id, waiter{out, std::move(done), executor});
+            ++(begun ? counters_.misses : counters_.coalesced);
+            on->waiters.insert(id);
+            waiters_.emplace(id, waiter{on, std::move(done), executor});
         }
     }
     if (known) return done(std::move(*known));
     if (!begun) return;
-    if (has_stale) {
-        auto limit =
-            caching::patience::begin(executor, patience_, [self = weak_from_this(), with = std::weak_ptr{begun}] {
-                const auto alive = self.lock();
-                const auto late = with.lock();
-                if (alive && late) alive->on_patience_over(*late);
-            });
-        bool wanted = false;
-        {
-            const std::lock_guard lock{resolve::process_mutex()};
-            begun->limit = limit;
-            wanted = begun->is_wanted;
-        }
-        if (!wanted) limit.end();
+    begin_patience(on, executor);
+    next_.start(question, answer_handler{on});
+}
+
+std::shared_ptr<caching_resolver::core::flight> caching_resolver::core::begin_flight(
+    const lookup& question, flight_key key, time_point now) {
+    const auto begun = std::make_shared<flight>(weak_from_this(), question);
+    if (const auto stale = kept_.find_stale(question_of(question), now)) {
+        begun->stale = as_stale(*stale->value);
+        begun->stale_until = stale->until;
     }
-    next_.start(question, answer_handler{begun});
+    begun->place = flights_.emplace(std::move(key), begun).first;
+    return begun;
+}
+
+void caching_resolver::core::begin_patience(
+    const std::shared_ptr<flight>& with, const asio::any_io_executor& executor) {
+    {
+        const std::lock_guard lock{resolve::process_mutex()};
+        if (!with->stale) return;
+    }
+    const auto call = [self = weak_from_this(), about = std::weak_ptr{with}](void (core::*what)(flight&)) {
+        const auto alive = self.lock();
+        const auto still = about.lock();
+        if (alive && still) ((*alive).*what)(*still);
+    };
+    auto limit = caching::patience::begin(
+        executor, patience_, [call] { call(&core::on_patience_over); }, [call] { call(&core::on_context_gone); });
+    bool wanted = false;
+    {
+        const std::lock_guard lock{resolve::process_mutex()};
+        with->limit = limit;
+        wanted = with->is_wanted;
+    }
+    if (!wanted) limit.end();
 }
 
 std::vector<caching_resolver::core::waiter> caching_resolver::core::take_waiters(flight& of) {
     std::vector<waiter> taken;
-    taken.reserve(of.waiting);
+    taken.reserve(of.waiters.size());
     for (const std::uint64_t id : std::exchange(of.waiters, {}))
         if (auto node = waiters_.extract(id)) taken.push_back(std::move(node.mapped()));
-    of.waiting = 0;
     return taken;
+}
+
+// Under the lock; the caller has the flight.
+caching_resolver::core::remains caching_resolver::core::end(flight& over) {
+    if (!over.is_wanted) return {};
+    over.is_wanted = false;
+    flights_.erase(over.place);
+    return {std::exchange(over.tell, {}), std::exchange(over.limit, {}), std::exchange(over.last_executor, {}),
+        over.generation != resolve::fork_generation()};
+}
+
+// In the child of a fork, whoever has a lock of the parent's may never let go of it.
+void caching_resolver::core::forget(remains of) {
+    if (!of.lost) of.limit.end();
+}
+
+void caching_resolver::core::tell_unwanted(remains of) {
+    if (of.lost) return;
+    of.limit.end();
+    if (of.tell) of.tell();
 }
 
 void caching_resolver::core::give_up(std::uint64_t id) {
     std::map<std::uint64_t, waiter>::node_type gone;
-    std::function<void()> tell;
-    caching::patience limit;
+    remains left;
     {
         const std::lock_guard lock{resolve::process_mutex()};
         gone = waiters_.extract(id);
         if (!gone) return;
-        flight& left = *gone.mapped().on;
-        if (--left.waiting != 0) return;
-        left.is_wanted = false;
-        tell.swap(left.tell);
-        limit = left.limit;
+        flight& of = *gone.mapped().on;
+        of.waiters.erase(id);
+        if (!of.waiters.empty()) return;
+        left = end(of);
     }
-    limit.end();
-    if (tell) tell();
+    tell_unwanted(std::move(left));
 }
 
+// To be given up is not to fail: the next resolver may drop what nobody waits for, and knows no more than before.
 void caching_resolver::core::on_answer(flight& from, answer given) {
     std::vector<waiter> waited;
-    std::function<void()> forgotten;
-    caching::patience limit;
+    remains left;
     {
         const std::lock_guard lock{resolve::process_mutex()};
+        const time_point now = now_();
         const kind what = kind_of(given);
-        answer kept{given};
-        kept.source(behind("cache", given.source()));
-        kept_.keep(question_of(from.question), std::move(kept), what, given.ttl(), now_());
+        if (what != kind::failure || from.is_wanted) {
+            answer kept{given};
+            kept.source(behind("cache", given.source()));
+            kept_.keep(question_of(from.question), std::move(kept), what, given.ttl(), now);
+        }
         waited = take_waiters(from);
-        from.is_wanted = false;
-        forgotten.swap(from.tell);
-        limit = from.limit;
-        std::erase_if(flights_, [&](const auto& each) { return each.second.get() == &from; });
-        if (what == kind::failure && from.stale) {
+        left = end(from);
+        if (what == kind::failure && from.stale && now < from.stale_until) {
             counters_.stale += waited.size();
             given = *from.stale;
         }
     }
-    limit.end();
+    forget(std::move(left));
     for (waiter& w : waited) w.done(given);
 }
 
 // Something old is better than to wait on (RFC 8767 section 5). The lookup goes on, for those who come later.
 void caching_resolver::core::on_patience_over(flight& with) {
     std::vector<waiter> waited;
+    std::optional<answer> given;
     {
         const std::lock_guard lock{resolve::process_mutex()};
-        if (!with.is_wanted || !with.stale) return;
+        if (!with.is_wanted || !with.stale || now_() >= with.stale_until) return;
         with.overdue = true;
+        given = with.stale;
         waited = take_waiters(with);
         if (!waited.empty()) with.last_executor = waited.front().executor;
         counters_.stale += waited.size();
     }
-    for (waiter& w : waited) w.done(*with.stale);
+    for (waiter& w : waited) w.done(*given);
+}
+
+// Also one that goes on after all have been given a stale answer does so there.
+void caching_resolver::core::on_context_gone(flight& of) {
+    remains left;
+    {
+        const std::lock_guard lock{resolve::process_mutex()};
+        left = end(of);
+    }
+    tell_unwanted(std::move(left));
 }
 
 cache_counters caching_resolver::core::counters() const {
@@ -245,6 +307,7 @@ cache_counters caching_resolver::core::counters() const {
 void caching_resolver::core::clear() {
     const std::lock_guard lock{resolve::process_mutex()};
     kept_.clear();
+    for (const auto& [key, out] : flights_) out->stale.reset();
 }
 
 caching_resolver::caching_resolver(resolver next, cache_options options)

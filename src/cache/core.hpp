@@ -26,6 +26,9 @@ public:
     using clock = std::function<time_point()>;
 
     core(resolver next, const cache_options& options, clock now = std::chrono::steady_clock::now);
+    core(const core&) = delete;
+    core& operator=(const core&) = delete;
+    ~core();  // the next resolver hears that nobody waits any longer
 
     void ask(const lookup& question, answer_handler done);
     cache_counters counters() const;
@@ -34,6 +37,7 @@ public:
 private:
     class flight;
     using flight_key = std::tuple<std::string, record_type, boost::asio::execution_context*>;
+    using flights = std::map<flight_key, std::shared_ptr<flight>>;
     // Those who wait for a flight.
     struct waiter {
         std::shared_ptr<flight> on;
@@ -41,10 +45,24 @@ private:
         boost::asio::any_io_executor executor;
     };
 
+    // What is left of a flight that is over, for when the lock is not held.
+    struct remains {
+        std::function<void()> tell;
+        caching::patience limit;
+        boost::asio::any_io_executor executor;
+        bool lost = false;  // it is the parent process's
+    };
+
     std::optional<answer> find(const lookup& question);
+    std::shared_ptr<flight> begin_flight(const lookup& question, flight_key key, time_point now);
+    void begin_patience(const std::shared_ptr<flight>& with, const boost::asio::any_io_executor& executor);
+    remains end(flight& over);
+    static void forget(remains of);
+    static void tell_unwanted(remains of);
     void give_up(std::uint64_t id);
     void on_answer(flight& from, answer given);
     void on_patience_over(flight& with);
+    void on_context_gone(flight& of);
     std::vector<waiter> take_waiters(flight& of);
 
     const resolver next_;
@@ -55,7 +73,7 @@ private:
     cache_counters counters_;
     std::uint64_t next_id_ = 1;
     std::map<std::uint64_t, waiter> waiters_;
-    std::map<flight_key, std::shared_ptr<flight>> flights_;
+    flights flights_;  // those that are wanted
 };
 
 }  // namespace dial

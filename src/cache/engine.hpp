@@ -77,20 +77,23 @@ public:
     struct stale {
         const Value* value;
         bool ask_anew;  // false: asking has failed just now
+        time_point until;
     };
     // What is over its time, and may still be given where nothing better is to be had.
     std::optional<stale> find_stale(const question& q, time_point now) {
         const auto found = by_question_.find(q);
         if (found == by_question_.end() || found->second->stale_until <= now) return {};
         entries_.splice(entries_.end(), entries_, found->second);
-        return stale{&found->second->value, found->second->ask_again <= now};
+        return stale{&found->second->value, found->second->ask_again <= now, found->second->stale_until};
     }
 
-    // Keeps an answer, if it is one that is kept, instead of the one before. A failure leaves that as it is.
+    // Keeps an answer, if it is one that is kept, instead of the one before. A failure leaves that as it is; nor does it matter
+    // while that is within its time, which somebody else has seen to meanwhile.
     void keep(const question& q, Value value, kind what, const std::optional<duration>& ttl, time_point now) {
         const auto found = by_question_.find(q);
         if (what == kind::failure) {
-            if (found != by_question_.end()) found->second->ask_again = saturating_add(now, failure_recheck);
+            if (found != by_question_.end() && found->second->fresh_until <= now)
+                found->second->ask_again = saturating_add(now, failure_recheck);
             return;
         }
         if (found != by_question_.end()) drop(found->second);

@@ -15,8 +15,10 @@ class patience_timers;  // of one execution context
 // One that runs. Thread-safe.
 class patience {
 public:
-    // Calls `over` on the executor after `length`, unless it is ended before, or the context goes away.
-    static patience begin(const boost::asio::any_io_executor& executor, duration length, std::function<void()> over);
+    // Calls `over` on the executor after `length`, and `gone` if the context goes away, before that or after; neither once it
+    // is ended.
+    static patience begin(const boost::asio::any_io_executor& executor, duration length, std::function<void()> over,
+        std::function<void()> gone);
 
     patience() = default;
     void end();  // now: nothing of it keeps the context at work

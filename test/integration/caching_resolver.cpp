@@ -8,17 +8,16 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/post.hpp>
 
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <list>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace dial::test {
@@ -35,6 +34,7 @@ public:
     void start(const lookup& question, answer_handler done) override { core_->ask(question, std::move(done)); }
     void start_records(const lookup& question, answer_handler done) override { core_->ask(question, std::move(done)); }
     cache_counters counters() const { return core_->counters(); }
+    void clear() { core_->clear(); }
 
 private:
     std::shared_ptr<caching_resolver::core> core_;
@@ -266,6 +266,60 @@ TEST_F(caching, serves_dials) {
     EXPECT_EQ(names.counters().hits, 2u);
 }
 
+// Lets the test ask the handler what a resolver may ask it.
+class holding_resolver : public resolver_base {
+public:
+    struct state {
+        std::vector<answer_handler> held;
+        int told = 0;
+    };
+    void start(const lookup&, answer_handler done) override {
+        done.on_unwanted([s = std::weak_ptr{state_}] {
+            if (const auto alive = s.lock()) ++alive->told;
+        });
+        state_->held.push_back(std::move(done));
+    }
+    state& seen() { return *state_; }
+
+private:
+    std::shared_ptr<state> state_ = std::make_shared<state>();
+};
+
+TEST_F(caching, lends_the_next_the_executor_of_one_who_still_waits) {
+    holding_resolver holding;
+    cache = std::make_shared<clocked>(holding, cache_options{}, now);
+    heard& first = ask();
+    ask();
+    first.cancel.emit(asio::cancellation_type::terminal);
+    run_ready(io);
+    ASSERT_EQ(holding.seen().held.size(), 1u);
+    EXPECT_TRUE(holding.seen().held[0].get_executor());
+    EXPECT_EQ(holding.seen().told, 0);
+    all.back().cancel.emit(asio::cancellation_type::terminal);
+    EXPECT_FALSE(holding.seen().held[0].get_executor());
+    EXPECT_FALSE(holding.seen().held[0].wanted());
+    EXPECT_EQ(holding.seen().told, 1);
+    run(io);
+}
+
+TEST_F(caching, begins_afresh_in_the_child_of_a_fork) {
+    ask();
+    io.notify_fork(asio::execution_context::fork_prepare);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        io.notify_fork(asio::execution_context::fork_child);
+        run_ready(io);
+        ask();
+        ::_exit(next.asked() == 2 ? 0 : 1);
+    }
+    io.notify_fork(asio::execution_context::fork_parent);
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << "who had been asked is on the other side";
+    reply(here());
+    EXPECT_EQ(all.back().ec, success);
+}
+
 // --- Stale ---
 
 struct caching_stale : caching {
@@ -338,57 +392,74 @@ TEST_F(caching_stale, survives_an_io_context_that_goes_away) {
     EXPECT_TRUE(next.answer_next(v4, here()));
 }
 
-// --- Threads ---
+TEST_F(caching_stale, does_not_take_a_lookup_that_was_given_up_for_a_failed_one) {
+    ask().cancel.emit(asio::cancellation_type::terminal);
+    next.drop_next(v4);
+    run(io);
+    EXPECT_EQ(ask().calls, 0) << "asked anew";
+    EXPECT_EQ(next.asked(), 3u);
+    reply(here());
+}
 
-// Answers inline, or from threads of its own, or not at all.
-class moody_resolver : public resolver_base {
-public:
-    explicit moody_resolver(asio::io_context& threads) : threads_{&threads} {}
-    void start(const lookup& question, answer_handler done) override {
-        const unsigned mood = (*count_)++ % 4;
-        answer given = answer{addresses({"127.0.0.1"})}.ttl(std::chrono::microseconds{200}).source(question.name());
-        if (mood == 0) return done(std::move(given));
-        if (mood == 1) return;
-        asio::post(*threads_,
-            [d = std::make_shared<answer_handler>(std::move(done)), given]() mutable { (*d)(std::move(given)); });
+TEST_F(caching_stale, is_over_in_time_even_if_the_next_never_answers) {
+    const heard& h = ask();
+    while (h.calls == 0) io.run_one();
+    now += 1h;
+    EXPECT_EQ(ask().calls, 0);
+    next.drop_next(v4);
+    run(io);
+    EXPECT_EQ(all.back().ec, asio::error::host_not_found_try_again);
+}
+
+TEST_F(caching_stale, is_forgotten_on_request_also_by_lookups_that_are_out) {
+    const heard& h = ask();
+    while (h.calls == 0) io.run_one();
+    cache->clear();
+    EXPECT_EQ(ask().calls, 0);
+    reply(answer{asio::error::no_recovery});
+    EXPECT_EQ(all.back().ec, asio::error::no_recovery);
+}
+
+struct caching_refresh : caching_stale {
+    void SetUp() override {
+        cache = std::make_shared<clocked>(holding, cache_options().serve_stale(1h, patience), now);
+        ask();
+        std::exchange(holding.seen().held, {}).at(0)(here(10s));
+        run_ready(io);
+        now += 10s;
     }
-
-private:
-    asio::io_context* threads_;
-    std::shared_ptr<std::atomic<unsigned>> count_ = std::make_shared<std::atomic<unsigned>>();
+    // Asks, and waits until patience is over.
+    void begin(asio::io_context& on) {
+        int calls = 0;
+        dial::resolve(on, cache, {"name", v4}, [&](error_code, const answer&) { ++calls; });
+        on.restart();
+        while (calls == 0) on.run_one();
+        ASSERT_EQ(holding.seen().held.size(), 1u);
+        EXPECT_TRUE(holding.seen().held[0].wanted() && holding.seen().held[0].get_executor());
+    }
+    void expect_over() {
+        EXPECT_FALSE(holding.seen().held[0].wanted());
+        EXPECT_FALSE(holding.seen().held[0].get_executor());
+        EXPECT_EQ(holding.seen().told, 1);
+    }
+    holding_resolver holding;
 };
 
-TEST(caching_threads, lookups_from_many_threads_are_each_answered_once) {
-    asio::io_context answering;
-    auto work = asio::make_work_guard(answering);
-    std::thread answerer{[&] { answering.run(); }};
-    const caching_resolver names{moody_resolver{answering}, cache_options().max_entries(8).serve_stale(1ms, 1ms)};
-    std::vector<std::thread> threads;
-    std::atomic<int> calls = 0;
-    constexpr int each = 2000;
-    for (unsigned t = 0; t != 4; ++t)
-        threads.emplace_back([&, t] {
-            asio::io_context io;
-            std::mt19937 random{t};
-            std::list<asio::cancellation_signal> signals;
-            for (int i = 0; i != each; ++i) {
-                auto& signal = signals.emplace_back();
-                dial::resolve(io, names, {"n" + std::to_string(random() % 16), v4},
-                    asio::bind_cancellation_slot(signal.slot(), [&](error_code, const answer&) { ++calls; }));
-                if (random() % 2) io.poll();
-                if (random() % 3 == 0) signal.emit(asio::cancellation_type::terminal);
-            }
-            io.restart();
-            run(io);
-        });
-    for (auto& t : threads) t.join();
-    work.reset();
-    answerer.join();
-    EXPECT_EQ(calls, 4 * each);
-    const cache_counters c = names.counters();
-    EXPECT_LE(c.size, 8u);
-    EXPECT_GT(c.hits, 0u);
-    EXPECT_GT(c.misses, 0u);
+TEST_F(caching_refresh, is_over_when_its_io_context_goes_away) {
+    {
+        asio::io_context other;
+        begin(other);
+    }
+    expect_over();
+    holding.seen().held.clear();
+}
+
+TEST_F(caching_refresh, is_over_when_the_cache_goes_away) {
+    begin(io);
+    cache.reset();
+    expect_over();
+    run(io);
+    holding.seen().held.clear();
 }
 
 }  // namespace

@@ -117,6 +117,7 @@ TEST(cache_engine, what_is_over_its_time_may_be_given_for_a_while_longer) {
     ASSERT_TRUE(stale);
     EXPECT_EQ(*stale->value, 1);
     EXPECT_TRUE(stale->ask_anew);
+    EXPECT_EQ(stale->until, t0 + 60s + 1h);
     EXPECT_TRUE(c.find_stale(about("a"), t0 + 60s + 1h - 1ns));
     EXPECT_FALSE(c.find_stale(about("a"), t0 + 60s + 1h));
 }
@@ -128,6 +129,13 @@ TEST(cache_engine, after_a_failure_nobody_is_asked_for_30_s) {
     EXPECT_FALSE(c.find_stale(about("a"), t0 + 60s)->ask_anew);
     EXPECT_FALSE(c.find_stale(about("a"), t0 + 90s - 1ns)->ask_anew);
     EXPECT_TRUE(c.find_stale(about("a"), t0 + 90s)->ask_anew);
+}
+
+TEST(cache_engine, a_failure_does_not_matter_where_somebody_else_has_had_an_answer) {
+    cache c{{.serve_stale = 1h}};
+    c.keep(about("a"), 1, kind::positive, 5s, t0);
+    c.keep(about("a"), 0, kind::failure, {}, t0 + 4s);
+    EXPECT_TRUE(c.find_stale(about("a"), t0 + 5s)->ask_anew);
 }
 
 // --- Against a model that is slow and plain ---
