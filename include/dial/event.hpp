@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace dial {
 
@@ -33,10 +35,19 @@ enum class outcome : unsigned char {
 /// The enumerator's name: "timed_out".
 std::string_view to_string(outcome how) noexcept;
 
+/// A fact about a phase: what a proxy or the peer's TLS said of itself.
+class phase_detail {
+public:
+    phase_detail() = default;
+    phase_detail(std::string of, std::string is) : name{std::move(of)}, value{std::move(is)} {}
+
+    std::string name, value;  ///< "issuer", "CN=Example CA"
+};
+
 /// One thing that started or ended. What it points to is valid during the call that brings it.
 struct event {
     enum class subject : unsigned char {
-        phase,    ///< A stretch of the whole: "resolve", "race", of unix sockets "connect"; `phase` has its name.
+        phase,    ///< A stretch of the whole: "resolve", "race", of unix sockets "connect", and those of layers: "proxy", …
         lookup,   ///< A question to the resolver: `record` of `name`, or, without `record`, the port of a service.
         attempt,  ///< One address; `index` tells attempts apart, and is the same in both events of one.
     };
@@ -49,6 +60,8 @@ struct event {
     error_code error = {};           ///< Why it failed.
     std::string_view note = {};      ///< More about the failure: the option that the kernel refused, …
     std::string_view phase = {};     ///< phase: its name
+    std::string_view target = {};    ///< phase: to whom, where that is not the target of the whole: a proxy
+    std::span<const phase_detail> details = {};                ///< phase, ended: what became known in it
     std::optional<record_type> record = {};                    ///< lookup: what is asked for; none: a port
     std::string_view name = {};                                ///< lookup: of this name
     address_family family = address_family::any;               ///< lookup of addresses: of which family
