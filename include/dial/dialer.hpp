@@ -22,9 +22,19 @@
 
 namespace dial {
 
+class dialer;
+class local_dialer;
+
 namespace detail {
 
 struct dialer_settings;  // src/dialer/settings.hpp
+
+template <class Stream>
+class connector_base;
+
+// A dialer as a connector.
+std::shared_ptr<const connector_base<asio::ip::tcp::socket>> make_connector(const dialer& from);
+std::shared_ptr<const connector_base<asio::local::stream_protocol::socket>> make_connector(const local_dialer& from);
 
 using tcp_handler = asio::any_completion_handler<void(error_code, asio::ip::tcp::socket)>;
 using local_handler = asio::any_completion_handler<void(error_code, asio::local::stream_protocol::socket)>;
@@ -175,6 +185,8 @@ public:
     dialer& remember(dial::history known);
 
 private:
+    friend std::shared_ptr<const detail::connector_base<stream_type>> detail::make_connector(const dialer&);
+
     executor_type executor_;
     std::shared_ptr<detail::dialer_settings> settings_;
 };
@@ -209,6 +221,8 @@ public:
     local_dialer& observe(std::function<void(const event&)> observer);
 
 private:
+    friend std::shared_ptr<const detail::connector_base<stream_type>> detail::make_connector(const local_dialer&);
+
     executor_type executor_;
     std::shared_ptr<detail::dialer_settings> settings_;
 };

@@ -21,15 +21,19 @@ namespace dial {
 /// A report given to a dial (dial::request) is written once, right before the handler is called.
 class report {
 public:
-    /// A stretch of the whole: "resolve", "race", of unix sockets "connect". The whole itself is total().
+    /// A stretch of the whole: "resolve", "race", of unix sockets "connect"; of layers "proxy", "tls", "wait" (for a place in
+    /// a limit), "backoff" (between two tries). The whole itself is total().
     class phase {
     public:
         phase() = default;
 
         std::string name;
+        std::string target;  ///< to whom, where that is not the target of the whole: a proxy, one of several targets
         duration started = {}, ended = {};  ///< `ended` counts once `how` is not pending
         outcome how = outcome::pending;
         error_code error;
+        std::string note;                   ///< more about the failure
+        std::vector<phase_detail> details;  ///< what became known in it: of TLS "protocol", "subject", "issuer", …
     };
 
     /// A question to the resolver.
@@ -77,6 +81,9 @@ public:
     /// In the order of their starts; those that were not started are the last, and have no times.
     const std::vector<attempt>& attempts() const noexcept { return attempts_; }
     const attempt* winner() const noexcept;  ///< none unless ok()
+    /// Where the error came from: the last phase that failed, or was cut off by a limit. None if ok(), or if it failed before
+    /// any phase had begun.
+    const phase* failed_phase() const noexcept;
 
     /// The timeline in lines of at most `width` columns (but for under 20), each ended by a newline; UTF-8, with ANSI colours
     /// if `colour`. If the dial has failed, the first line says target, cause and remedy in words (wrapped where it is wider
@@ -92,6 +99,11 @@ public:
     void begin(std::string target, time_point now);
     void on_event(const event& e);
     void end(error_code error, time_point now);
+
+    /// Takes over what a part of the whole has told: a connector inside a layer. Its times become times of this one; its
+    /// phases say to whom, where that was somebody else than the target of the whole. What a layer does with the reports of
+    /// the connectors below it; on_event() and end() add what the layer did itself.
+    void add(report part);
 
 private:
     std::string target_;

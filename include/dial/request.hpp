@@ -37,9 +37,13 @@ public:
     /// dialer's own.
     const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
 
-    /// For layers, which pass a request on: the same with another target, or deadline, or executor.
+    /// For layers, which pass a request on: the same with another target, report, deadline or executor.
     request& to(target t) {
         to_ = std::move(t);
+        return *this;
+    }
+    request& report(dial::report* r) {
+        report_ = r;
         return *this;
     }
     request& deadline(std::optional<time_point> d) {

@@ -16,6 +16,10 @@ duration since(time_point begun, time_point when) {
     return to - from;
 }
 
+duration shifted(duration at, duration by) {
+    return at > duration::max() - by ? duration::max() : at + by;  // `by` is not negative
+}
+
 outcome ending_of(const event& e) {
     if (e.how != outcome::pending) return e.how;
     return e.error ? outcome::failed : outcome::done;
@@ -72,9 +76,13 @@ void report::on_event(const event& e) {
         case event::subject::phase: {
             phase fresh;
             fresh.name = e.phase;
+            fresh.target = e.target;
             const auto is_same = [&](const phase& p) { return p.name == e.phase; };
             phase* const p = told(phases_, ended, at, is_same, std::move(fresh));
-            if (p && ended) close(*p, e, at);
+            if (!p || !ended) break;
+            close(*p, e, at);
+            p->note = e.note;
+            p->details.assign(e.details.begin(), e.details.end());
             break;
         }
         case event::subject::lookup: {
@@ -126,11 +134,47 @@ void report::end(error_code error, time_point now) {
     total_ = begun_ ? since(*begun_, now) : duration::zero();
 }
 
+void report::add(report part) {
+    if (over_ || !part.begun_) return;
+    if (!begun_) begun_ = part.begun_;
+    const duration later = since(*begun_, *part.begun_);
+    const auto shift = [later](auto& entry) {
+        entry.started = shifted(entry.started, later);
+        entry.ended = shifted(entry.ended, later);
+    };
+    for (phase& p : part.phases_) {
+        shift(p);
+        if (p.target.empty() && part.target_ != target_) p.target = part.target_;
+        phases_.push_back(std::move(p));
+    }
+    for (lookup& l : part.lookups_) {
+        shift(l);
+        lookups_.push_back(std::move(l));
+    }
+    std::size_t next_index = 0;
+    for (const attempt& a : attempts_) next_index = std::max(next_index, a.index + 1);
+    for (attempt& a : part.attempts_) {
+        a.index += next_index;
+        const bool was_started = a.how != outcome::not_started;
+        if (was_started) shift(a);
+        const auto place =
+            was_started ? std::ranges::find(attempts_, outcome::not_started, &attempt::how) : attempts_.end();
+        attempts_.insert(place, std::move(a));
+    }
+}
+
 const report::attempt* report::winner() const noexcept {
     if (!ok()) return nullptr;
     const auto won = [](const attempt& a) { return a.how == outcome::done || a.how == outcome::deferred; };
-    const auto found = std::ranges::find_if(attempts_, won);
-    return found == attempts_.end() ? nullptr : &*found;
+    const auto found = std::find_if(attempts_.rbegin(), attempts_.rend(), won);  // of several tries, the last
+    return found == attempts_.rend() ? nullptr : &*found;
+}
+
+const report::phase* report::failed_phase() const noexcept {
+    if (!error_) return nullptr;
+    const auto failed = [](const phase& p) { return p.how == outcome::failed || p.how == outcome::timed_out; };
+    const auto found = std::find_if(phases_.rbegin(), phases_.rend(), failed);
+    return found == phases_.rend() ? nullptr : &*found;
 }
 
 }  // namespace dial
