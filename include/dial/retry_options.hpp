@@ -92,11 +92,7 @@ public:
 
     /// Which errors are worth a retry. Default: `retryable`. An empty function is that too. Cancellation by the caller ends the
     /// matter, whatever this says.
-    retry_options& when(std::function<bool(const error_code&)> predicate) {
-        when_ = std::move(predicate);
-        if (!when_) when_ = retryable;
-        return *this;
-    }
+    retry_options& when(std::function<bool(const error_code&)> predicate);
     const std::function<bool(const error_code&)>& when() const noexcept { return when_; }
 
 private:

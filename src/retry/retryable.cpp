@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 namespace dial {
 namespace {
@@ -83,6 +84,12 @@ bool retryable(const error_code& error) {
     if (category == socks4_category()) return error.value() == 91;
     if (category == http_category()) return http_status_passes(error.value());
     return error == asio::error::host_not_found_try_again || error == asio::error::eof || is_truncated_tls(error);
+}
+
+// Not in the header: inlined into a user's code, GCC 12 warns of bytes in an empty lambda that nobody reads.
+retry_options& retry_options::when(std::function<bool(const error_code&)> predicate) {
+    when_ = predicate ? std::move(predicate) : retryable;
+    return *this;
 }
 
 }  // namespace dial
