@@ -27,8 +27,8 @@ public:
     }
     failover_order order() const noexcept { return order_; }
 
-    /// For raced: how long the newest has before the next one starts. Default 250 ms (RFC 8305 section 8); zero or less: all start
-    /// at once; never: the next starts only when the newest has failed.
+    /// For raced: how long the newest has before the next one starts. Default 250 ms (RFC 8305 section 8); zero or less: all
+    /// start at once; never: the next starts only when the newest has failed.
     failover_options& delay(duration head_start) {
         delay_ = head_start;
         return *this;

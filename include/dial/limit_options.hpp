@@ -24,16 +24,16 @@ public:
     }
     std::size_t in_flight() const noexcept { return in_flight_; }
 
-    /// How many start in a second, evenly spaced; below one is slower than that (0.1: one in ten seconds). Default: any number,
-    /// and so it is for zero or less, infinity and not-a-number.
+    /// How many start in a second, evenly spaced; below one is slower than that (0.1: one in ten seconds). Default: any
+    /// number, and so it is for zero or less, infinity and not-a-number.
     limit_options& per_second(double rate) {
         per_second_ = rate > 0 && rate <= std::numeric_limits<double>::max() ? rate : 0;
         return *this;
     }
     double per_second() const noexcept { return per_second_; }
 
-    /// How many may start at once after a time in which fewer started than `per_second` allows: in any time `t` there are at most
-    /// `burst + t * per_second` starts. Default 1; zero is one.
+    /// How many may start at once after a time in which fewer started than `per_second` allows: in any time `t` there are at
+    /// most `burst + t * per_second` starts. Default 1; zero is one.
     limit_options& burst(std::size_t count) {
         burst_ = std::max<std::size_t>(count, 1);
         return *this;

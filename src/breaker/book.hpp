@@ -14,8 +14,9 @@
 
 namespace dial::breaking {
 
-// Where there are too many targets, the one goes that was not used for longest, and whose breaker is closed; only if there is none
-// such, one that is not. A target that was forgotten is new: its breaker is closed, and of connects begun before, nothing counts.
+// Where there are too many targets, the one goes that was not used for longest, and whose breaker is closed; only if there is
+// none such, one that is not. A target that was forgotten is new: its breaker is closed, and of connects begun before, nothing
+// counts.
 class book {
 public:
     explicit book(const breaker_options& options) : options_{options} {}

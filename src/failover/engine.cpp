@@ -29,7 +29,7 @@ void engine::on_connected(std::size_t target) {
 }
 
 void engine::on_failed(std::size_t target) {
-    if (!is_running(target) || winner_) return;
+    if (!is_running(target)) return;
     states_[target] = state::failed;
     ++failed_;
 }

@@ -31,7 +31,7 @@ using step = std::variant<start, wait_until, finish>;
 
 class engine {
 public:
-    // `random`: for order::random, one number from [0, 1) for each target but one. Where they are too few, less is shuffled.
+    // `random`: for failover_order::random, one number from [0, 1) for each target but one. Where they are too few, less is shuffled.
     engine(const failover_options& options, std::size_t targets, std::span<const double> random = {});
 
     // How a try ended. That of a target that is not running is ignored, as is everything after the end.

@@ -7,7 +7,6 @@ namespace {
 
 // Of no negative length; what is too long for a duration is the longest.
 duration times(duration length, long double factor) {
-    if (factor == 1) return length;  // where a long double is a double, the longest has no exact one
     return to_duration(
         std::chrono::duration<long double, std::nano>{static_cast<long double>(length.count()) * factor});
 }
