@@ -57,11 +57,15 @@ namespace detail {
 // The first question keeps Asio's from being asked of anything else: to find out whether it might be a sender, Asio looks for
 // a function named connect, and finds those of dial.
 template <class T>
-concept executor = (requires(const T& e, void (*f)()) { e.execute(f); } || requires(const T& e) { e.on_work_started(); }) &&
-                   (asio::execution::is_executor<T>::value || asio::is_executor<T>::value);
+concept executor = (
+                       requires(const T& e, void (*f)()) { e.execute(f); } ||
+                       requires(const T& e) { e.on_work_started(); }) &&
+    (asio::execution::is_executor<T>::value || asio::is_executor<T>::value);
 
 template <class T>
-concept execution_context = std::derived_from<T, asio::execution_context> && requires(T& c) { c.get_executor(); };
+concept execution_context = std::derived_from<T, asio::execution_context> && requires(T& c) {
+    c.get_executor();
+};
 
 template <class Handle>
 struct start_connect {
@@ -91,8 +95,8 @@ private:
 };
 
 template <class Handler, class Endpoint>
-void start_owned(const asio::any_io_executor& executor, Handler&& handler, const Endpoint& peer,
-    const connect_options& options) {
+void start_owned(
+    const asio::any_io_executor& executor, Handler&& handler, const Endpoint& peer, const connect_options& options) {
     const no_thread_cancellation guard;  // the first socket of an io_context makes Asio write to a descriptor
     run_connect<true>(owned_socket<Endpoint>{executor, peer, options.socket}, peer,
         std::decay_t<Handler>{std::forward<Handler>(handler)}, options.timeout);
@@ -165,7 +169,8 @@ auto connect(Handle& handle, const Endpoint& peer, Token&& token = Token{}) {
 /// The same under a time limit, of any std::chrono unit.
 template <connectable Handle, endpoint Endpoint, class Rep, class Period,
     asio::completion_token_for<void(error_code)> Token = asio::deferred_t>
-auto connect(Handle& handle, const Endpoint& peer, std::chrono::duration<Rep, Period> timeout, Token&& token = Token{}) {
+auto connect(
+    Handle& handle, const Endpoint& peer, std::chrono::duration<Rep, Period> timeout, Token&& token = Token{}) {
     return asio::async_initiate<Token, void(error_code)>(
         detail::start_connect<Handle>{&handle}, token, peer, to_duration(timeout));
 }
@@ -196,7 +201,8 @@ auto connect(const Executor& executor, const Endpoint& peer, Token&& token) {
 }
 
 /// The same on the executor of `context`.
-template <detail::execution_context Context, endpoint Endpoint, detail::connect_token<Endpoint> Token = asio::deferred_t>
+template <detail::execution_context Context, endpoint Endpoint,
+    detail::connect_token<Endpoint> Token = asio::deferred_t>
 auto connect(Context& context, const Endpoint& peer, connect_options options = {}, Token&& token = Token{}) {
     return dial::connect(context.get_executor(), peer, options, std::forward<Token>(token));
 }

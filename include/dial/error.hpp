@@ -17,10 +17,10 @@ enum class error {
     invalid_option,  ///< A layer's option cannot be used: credentials that are too long, a header with a line break.
     proxy_authentication_required,  ///< The proxy wants credentials; none were given, or none of a kind that it takes.
     proxy_authentication_failed,    ///< The proxy does not accept the credentials.
-    proxy_protocol,     ///< What the proxy sent is no answer of its protocol; is it a proxy of that kind?
-    proxy_closed,       ///< The proxy closed the connection before it had answered.
-    proxy_unsupported,  ///< A proxy in the environment is of a kind that `proxy_from_env` cannot use.
-    breaker_open,       ///< The breaker lets no connect through for now: too many have failed in a row.
+    proxy_protocol,                 ///< What the proxy sent is no answer of its protocol; is it a proxy of that kind?
+    proxy_closed,                   ///< The proxy closed the connection before it had answered.
+    proxy_unsupported,              ///< A proxy in the environment is of a kind that `proxy_from_env` cannot use.
+    breaker_open,                   ///< The breaker lets no connect through for now: too many have failed in a row.
 };
 
 /// The category of `error`; its name is "dial".

@@ -47,7 +47,7 @@ public:
 /// One thing that started or ended. What it points to is valid during the call that brings it.
 struct event {
     enum class subject : unsigned char {
-        phase,    ///< A stretch of the whole: "resolve", "race", of unix sockets "connect", and those of layers: "proxy", …
+        phase,  ///< A stretch of the whole: "resolve", "race", of unix sockets "connect", and those of layers: "proxy", …
         lookup,   ///< A question to the resolver: `record` of `name`, or, without `record`, the port of a service.
         attempt,  ///< One address; `index` tells attempts apart, and is the same in both events of one.
     };

@@ -76,8 +76,8 @@ public:
     /// As zone files have it: `1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1`, with a final dot.
     std::string to_string() const;
 
-    std::uint16_t priority = 0;     ///< The lowest is tried first; 0: AliasMode, look at `host` instead.
-    std::string host;               ///< Without a final dot; "." alone: the name that was asked for (priority 0: no service).
+    std::uint16_t priority = 0;  ///< The lowest is tried first; 0: AliasMode, look at `host` instead.
+    std::string host;  ///< Without a final dot; "." alone: the name that was asked for (priority 0: no service).
     std::vector<std::string> alpn;  ///< Protocol IDs, as "h2"; any bytes.
     bool no_default_alpn = false;   ///< None but those in `alpn`.
     std::optional<std::uint16_t> port;

@@ -56,19 +56,20 @@ private:
 /// What dial sets on each socket that it opens, before it connects. Options of TCP are left out on other sockets, those
 /// of IP on sockets of other families. What the kernel refuses fails the attempt with the kernel's errno.
 struct socket_options {
-    bool no_delay = true;                                     ///< TCP_NODELAY
+    bool no_delay = true;  ///< TCP_NODELAY
     std::optional<dial::keep_alive> keep_alive = dial::keep_alive{};
-    std::optional<duration> user_timeout = {};                ///< TCP_USER_TIMEOUT; whole milliseconds, rounded up
-    std::optional<int> syn_count = {};                        ///< TCP_SYNCNT: how often a SYN is sent again
-    std::optional<int> receive_buffer = {};                   ///< SO_RCVBUF, in bytes; the kernel doubles it (socket(7))
-    std::optional<int> send_buffer = {};                      ///< SO_SNDBUF, in bytes; the kernel doubles it
-    std::optional<int> mark = {};                             ///< SO_MARK; needs CAP_NET_ADMIN
-    std::optional<int> traffic_class = {};                    ///< IP_TOS or IPV6_TCLASS, 0 to 255
-    std::optional<boost::asio::ip::address_v4> local_v4 = {};  ///< The source of attempts to IPv4 addresses; takes no port
+    std::optional<duration> user_timeout = {};  ///< TCP_USER_TIMEOUT; whole milliseconds, rounded up
+    std::optional<int> syn_count = {};          ///< TCP_SYNCNT: how often a SYN is sent again
+    std::optional<int> receive_buffer = {};     ///< SO_RCVBUF, in bytes; the kernel doubles it (socket(7))
+    std::optional<int> send_buffer = {};        ///< SO_SNDBUF, in bytes; the kernel doubles it
+    std::optional<int> mark = {};               ///< SO_MARK; needs CAP_NET_ADMIN
+    std::optional<int> traffic_class = {};      ///< IP_TOS or IPV6_TCLASS, 0 to 255
+    std::optional<boost::asio::ip::address_v4> local_v4 =
+        {};  ///< The source of attempts to IPv4 addresses; takes no port
     std::optional<boost::asio::ip::address_v6> local_v6 = {};  ///< before connect (IP_BIND_ADDRESS_NO_PORT)
-    std::optional<port_range> local_ports = {};               ///< IP_LOCAL_PORT_RANGE (Linux 6.3)
-    interface_name interface = {};                            ///< SO_BINDTODEVICE
-    bool multipath = false;                                   ///< MPTCP (RFC 8684); plain TCP where the kernel has none
+    std::optional<port_range> local_ports = {};                ///< IP_LOCAL_PORT_RANGE (Linux 6.3)
+    interface_name interface = {};                             ///< SO_BINDTODEVICE
+    bool multipath = false;  ///< MPTCP (RFC 8684); plain TCP where the kernel has none
     /// TCP Fast Open (RFC 7413): with a cookie at hand, the SYN leaves with the first write. The one case in which
     /// success is known only then.
     bool fast_open = false;

@@ -23,8 +23,7 @@ private:
 
 class local_dialer_connector final : public connector_base<asio::local::stream_protocol::socket> {
 public:
-    explicit local_dialer_connector(std::shared_ptr<const dialer_settings> settings)
-        : settings_{std::move(settings)} {}
+    explicit local_dialer_connector(std::shared_ptr<const dialer_settings> settings) : settings_{std::move(settings)} {}
 
     void start(request&& what, local_handler&& handler, handler_runs where) const override {
         start_local_dial(std::move(what), settings_, std::move(handler), where);

@@ -1,4 +1,4 @@
-#include <failover/engine.hpp>
+#include <dial/detail/failover_engine.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -8,7 +8,7 @@ namespace dial::failing_over {
 namespace {
 
 // Fisher and Yates, from the last place down.
-void shuffle(std::vector<std::size_t>& order, std::span<const double> random) {
+void shuffle(std::pmr::vector<std::size_t>& order, std::span<const double> random) {
     for (std::size_t left = order.size(); left > 1 && !random.empty(); --left, random = random.subspan(1)) {
         const double chance = random.front() > 0 ? std::min(random.front(), 1.0) : 0;
         const auto pick = static_cast<std::size_t>(chance * static_cast<double>(left));
@@ -18,8 +18,10 @@ void shuffle(std::vector<std::size_t>& order, std::span<const double> random) {
 
 }  // namespace
 
-engine::engine(const failover_options& options, std::size_t targets, std::span<const double> random)
-    : delay_{options.order() == failover_order::raced ? options.delay() : never}, order_(targets), states_(targets) {
+engine::engine(const failover_options& options, std::size_t targets, std::span<const double> random,
+    std::pmr::memory_resource* memory)
+    : delay_{options.order() == failover_order::raced ? options.delay() : never}, order_(targets, memory),
+      states_(targets, memory) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     if (options.order() == failover_order::random) shuffle(order_, random);
 }

@@ -35,6 +35,17 @@ void engine::on_finished() {
 
 // --- What it says ---
 
+bool engine::start_at_once(time_point now) {
+    if (!line_.empty() || in_flight_ >= max_in_flight_) return false;
+    if (interval_ != duration::zero()) {
+        refill(now);
+        if (tokens_ == 0) return false;
+        take_token(now);
+    }
+    ++in_flight_;
+    return true;
+}
+
 step engine::next(time_point now) {
     if (line_.empty() || in_flight_ >= max_in_flight_) return idle{};
     if (interval_ != duration::zero()) {

@@ -33,6 +33,8 @@ class engine {
 public:
     explicit engine(const limit_options& options);
 
+    // Without a place in the line, where there is none: most find the way free.
+    bool start_at_once(time_point now);
     ticket on_arrived();
     void on_withdrawn(
         ticket who);     // it waits no more: cancelled, or out of time. One that has started is not in the line.

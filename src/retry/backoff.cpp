@@ -1,4 +1,4 @@
-#include <retry/backoff.hpp>
+#include <dial/detail/backoff.hpp>
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include <retry/engine.hpp>
+#include <dial/detail/retry_engine.hpp>
 
 #include <algorithm>
 

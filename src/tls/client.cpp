@@ -128,7 +128,8 @@ SSL* tls_client::make(const target& to, error_code& why, std::string& note) cons
     }
     tls::ssl_pointer made{::SSL_new(context_)};
     SSL* const connection = made.get();
-    bool ok = connection && tls::remember(connection, sessions_, to.to_string()) && expect(connection, who, options_.verify_peer());
+    bool ok = connection && tls::remember(connection, sessions_, to.to_string()) &&
+        expect(connection, who, options_.verify_peer());
     if (ok && ::SSL_get_min_proto_version(connection) < TLS1_2_VERSION)
         ok = ::SSL_set_min_proto_version(connection, TLS1_2_VERSION) == 1;
     // ALPN's function returns 0 on success.

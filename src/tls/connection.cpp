@@ -130,7 +130,8 @@ handshake_story tell(const SSL* connection) {
     }
     if (!::SSL_is_init_finished(connection)) return story;
     add("protocol", ::SSL_get_version(connection));
-    if (const SSL_CIPHER* const cipher = ::SSL_get_current_cipher(connection)) add("cipher", ::SSL_CIPHER_get_name(cipher));
+    if (const SSL_CIPHER* const cipher = ::SSL_get_current_cipher(connection))
+        add("cipher", ::SSL_CIPHER_get_name(cipher));
     add("alpn", std::string{chosen_protocol(connection)});
     add("resumed", ::SSL_session_reused(connection) ? "yes" : "no");
     if (const X509* const certificate = ::SSL_get0_peer_certificate(connection)) {

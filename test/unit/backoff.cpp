@@ -1,5 +1,5 @@
 // How long retries wait, with chance given.
-#include <retry/backoff.hpp>
+#include <dial/detail/backoff.hpp>
 
 #include <gtest/gtest.h>
 

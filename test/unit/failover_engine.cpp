@@ -1,5 +1,5 @@
 // Which of several targets is tried next, in virtual time.
-#include <failover/engine.hpp>
+#include <dial/detail/failover_engine.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Whether a failed try is repeated, and when, in virtual time.
-#include <retry/engine.hpp>
+#include <dial/detail/retry_engine.hpp>
 
 #include <gtest/gtest.h>
 

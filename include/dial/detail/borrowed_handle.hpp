@@ -22,8 +22,9 @@ inline constexpr bool is_ip_endpoint<asio::ip::basic_endpoint<Protocol>> = true;
 
 // A basic_socket can be opened; other handles come open.
 template <class Handle>
-inline constexpr bool is_socket =
-    requires(Handle& handle) { []<class Protocol, class Executor>(asio::basic_socket<Protocol, Executor>&) {}(handle); };
+inline constexpr bool is_socket = requires(Handle& handle) {
+    []<class Protocol, class Executor>(asio::basic_socket<Protocol, Executor>&) {}(handle);
+};
 
 // Once it waits, it touches the socket only while that is the same: the caller may have closed or released it, and the
 // number may be another's.
@@ -105,7 +106,9 @@ private:
     };
     using kept_type = std::conditional_t<is_ip_endpoint<Endpoint>, no_peer, kept_peer>;
 
-    bool is_the_same() const { return handle_->native_handle() == fd_ && (identity_ == 0 || identity(fd_) == identity_); }
+    bool is_the_same() const {
+        return handle_->native_handle() == fd_ && (identity_ == 0 || identity(fd_) == identity_);
+    }
 
     // The reactor hears of the socket after the call, when it has nothing stale to say about it.
     template <class Protocol, class Executor>

@@ -34,7 +34,10 @@ public:
     // `spare_calls`: how many more times a socket that connected to itself may be replaced by a new one.
     connect_engine(duration timeout, unsigned char spare_calls) noexcept : limit_{timeout}, spare_calls_{spare_calls} {}
 
-    void on_verdict(verdict v) noexcept { last_ = v; called_ = true; }
+    void on_verdict(verdict v) noexcept {
+        last_ = v;
+        called_ = true;
+    }
     void on_cancelled() noexcept { cancelled_ = true; }
 
     // No verdict that is still to come can change the answer, nor can the time.

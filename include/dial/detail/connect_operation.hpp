@@ -260,9 +260,7 @@ private:
 
     void obey(const connect_step& step) {
         switch (step.what) {
-            case connect_step::action::wait_ready:
-                wait_until(step.until);
-                return wait_ready();
+            case connect_step::action::wait_ready: wait_until(step.until); return wait_ready();
             case connect_step::action::wait_time: return wait_until(step.until);
             case connect_step::action::finish: return settle(step);
             case connect_step::action::call: return;  // proceed() has made it
@@ -334,7 +332,7 @@ private:
     Handler handler_;
     Target target_;
     [[no_unique_address]] signal inner_;  // ends the reactor's wait, where the socket stays open
-    gate_pointer gate_;  // none where one wait without a slot is all there is: nothing can meet
+    gate_pointer gate_;                   // none where one wait without a slot is all there is: nothing can meet
     // Ten thousand pending connects are ten thousand of these: packed.
     [[no_unique_address]] connect_engine engine_;
     std::atomic<unsigned char> waits_ = 0;  // at most two, and the turn that starts them

@@ -21,14 +21,15 @@ class custom_operation final : public layer_operation<Stream> {
     using typename base::lock_type;
 
 public:
-    custom_operation(std::shared_ptr<const Connector> of, request&& what, typename base::handler_type&& handler,
-        handler_runs where)
+    custom_operation(
+        std::shared_ptr<const Connector> of, request&& what, typename base::handler_type&& handler, handler_runs where)
         : base{std::move(what), std::move(handler), where}, of_{std::move(of)} {}
 
     void start() {
         lock_type held = this->lock();
         this->listen_for_cancellation();
-        if (base::clock_now() >= this->deadline()) return fail(std::move(held), called_from::the_caller, error::timeout);
+        if (base::clock_now() >= this->deadline())
+            return fail(std::move(held), called_from::the_caller, error::timeout);
         if (this->deadline() != time_point::max()) arm(saturating_add(this->deadline(), grace));
         starting_on_ = std::this_thread::get_id();
         of_->call(this->with_report_inside(this->what()), inner_handler<custom_operation, Stream>{self()});

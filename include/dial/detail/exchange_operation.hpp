@@ -87,8 +87,7 @@ private:
                 stream_->async_receive(
                     asio::buffer(bytes_), asio::socket_base::message_peek, this->waiting(*this, then));
             else
-                stream_->async_read_some(
-                    asio::buffer(bytes_, receive->at_least_ours), this->waiting(*this, then));
+                stream_->async_read_some(asio::buffer(bytes_, receive->at_least_ours), this->waiting(*this, then));
         } else if (const auto* const end = std::get_if<exchange::fail>(&step)) {
             this->finish(end->error);
         } else {
@@ -149,8 +148,7 @@ public:
         : next_{std::move(next)}, maker_{std::move(maker)}, proxy_{std::move(proxy)} {}
 
     void start(request&& what, connect_handler<Stream>&& handler, handler_runs where) const override {
-        std::make_shared<exchange_operation<Stream>>(
-            next_, maker_, proxy_, std::move(what), std::move(handler), where)
+        std::make_shared<exchange_operation<Stream>>(next_, maker_, proxy_, std::move(what), std::move(handler), where)
             ->start();
     }
     Stream unconnected(const asio::any_io_executor& executor) const override { return next_->unconnected(executor); }

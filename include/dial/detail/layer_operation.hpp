@@ -117,14 +117,14 @@ protected:
         if (story_ && inside_) story_->add(std::move(*inside_));
         inside_.reset();
     }
-    void tell(const event& e) {
-        if (story_) story_->on_event(e);
+    void add(report part) {
+        if (story_) story_->add(std::move(part));
     }
     void tell_phase(std::string_view name, std::string_view to = {}) {
         if (story_) story_->on_event({.when = clock_now(), .phase = name, .target = to});
     }
-    void tell_phase_end(std::string_view name, error_code ec, std::string_view note = {},
-        std::span<const phase_detail> details = {}) {
+    void tell_phase_end(
+        std::string_view name, error_code ec, std::string_view note = {}, std::span<const phase_detail> details = {}) {
         if (!story_) return;
         story_->on_event({.ended = true,
             .when = clock_now(),

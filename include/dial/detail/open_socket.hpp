@@ -20,7 +20,7 @@ class socket_state : asio::basic_socket<Protocol, Executor> {
 
 public:
     static void mark_new_and_non_blocking(socket_type& socket) {
-        if constexpr (requires(socket_type& s) { (s.*(&socket_state::impl_)).get_implementation().state_; }) {
+        if constexpr (requires(socket_type & s) { (s.*(&socket_state::impl_)).get_implementation().state_; }) {
             auto& state = (socket.*(&socket_state::impl_)).get_implementation().state_;
             state |= asio::detail::socket_ops::internal_non_blocking;
             state &= static_cast<asio::detail::socket_ops::state_type>(~asio::detail::socket_ops::possible_dup);

@@ -38,8 +38,8 @@ struct completion {
 };
 
 template <class Executor>
-inline constexpr bool can_be_posted_to = asio::is_executor<Executor>::value ||
-    asio::can_require<Executor, asio::execution::blocking_t::never_t>::value;
+inline constexpr bool can_be_posted_to =
+    asio::is_executor<Executor>::value || asio::can_require<Executor, asio::execution::blocking_t::never_t>::value;
 
 // To the handler's own executor if it has one, else to `io`. An io_context behind any_io_executor is looked through:
 // that saves three type-erased calls and an allocation.

@@ -82,9 +82,7 @@ protected:
         asio::dispatch(*strand_, [this, alive = this->shared_from_this()] { stop(asio::error::operation_aborted); });
     }
 
-    void release() override {
-        timer_.reset();
-    }
+    void release() override { timer_.reset(); }
 
 private:
     struct timer_handler {

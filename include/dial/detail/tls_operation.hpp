@@ -55,8 +55,8 @@ public:
 private:
     // In the strand.
     void shake_hands() {
-        stream_->async_handshake(stream::client,
-            this->waiting(*this, [](tls_operation& self, error_code ec) { self.finish(ec); }));
+        stream_->async_handshake(
+            stream::client, this->waiting(*this, [](tls_operation& self, error_code ec) { self.finish(ec); }));
     }
 
     void conclude(lock_type&& held, error_code ec) override {

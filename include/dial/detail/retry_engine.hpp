@@ -1,9 +1,9 @@
 // Decides whether a failed try is repeated, and when. Pure: no clock but `now`, chance comes in.
 #pragma once
 
+#include <dial/detail/backoff.hpp>
 #include <dial/retry_options.hpp>
 #include <dial/time.hpp>
-#include <retry/backoff.hpp>
 
 #include <functional>
 #include <variant>

@@ -8,6 +8,7 @@
 #include <dial/time.hpp>
 
 #include <cstddef>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <variant>
@@ -32,7 +33,8 @@ using step = std::variant<start, wait_until, finish>;
 class engine {
 public:
     // `random`: for failover_order::random, one number from [0, 1) for each target but one. Where they are too few, less is shuffled.
-    engine(const failover_options& options, std::size_t targets, std::span<const double> random = {});
+    engine(const failover_options& options, std::size_t targets, std::span<const double> random = {},
+        std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
     // How a try ended. That of a target that is not running is ignored, as is everything after the end.
     void on_connected(std::size_t target);
@@ -46,8 +48,8 @@ private:
     bool is_running(std::size_t target) const { return target < states_.size() && states_[target] == state::running; }
 
     duration delay_;
-    std::vector<std::size_t> order_;  // of the targets
-    std::vector<state> states_;       // by target
+    std::pmr::vector<std::size_t> order_;  // of the targets
+    std::pmr::vector<state> states_;       // by target
     std::size_t started_ = 0, failed_ = 0;
     time_point newest_started_;
     std::optional<std::size_t> winner_;
