@@ -126,6 +126,11 @@ std::string_view family_name(address_family f) {
 void write(writer& to, const report::phase& p) {
     to.key("name").string(p.name);
     write_course(to, p);
+    to.key("target").string_or_null(p.target);
+    to.key("note").string_or_null(p.note);
+    to.key("details").open('{');
+    for (const phase_detail& each : p.details) to.key(each.name).string(each.value);
+    to.close('}');
 }
 
 void write(writer& to, const report::lookup& l) {

@@ -76,6 +76,14 @@ const char* option_remedy(int code) {
 }
 // clang-format on
 
+const char* proxy_remedy(const error_code& error) {
+    if (error == dial::error::proxy_authentication_required || error == dial::error::proxy_authentication_failed)
+        return "check the user and password for the proxy";
+    if (error == dial::error::proxy_closed) return "does it take clients from here, and is it a proxy of that kind?";
+    if (error == std::errc::connection_refused) return "is the server running, and the port right?";
+    return "";
+}
+
 bool is_errno(const error_code& error) {
     return error.category() == boost::system::system_category() ||
         error.category() == boost::system::generic_category();
@@ -107,9 +115,40 @@ explanation explain_timeout(const report& story) {
     return result;
 }
 
+// What a layer failed for, and at whom.
+explanation explain_layer(const report::phase& failed, const error_code& error) {
+    explanation result = explain(error, failed.note);
+    const bool on_the_way = failed.name == "resolve" || failed.name == "race" || failed.name == "connect";
+    if (on_the_way && !failed.target.empty()) result.cause = failed.target + " on the way: " + result.cause;
+    return result;
+}
+
+bool is_about_the_target(const report::phase& p) {
+    return p.target.empty() && (p.name == "resolve" || p.name == "race" || p.name == "connect");
+}
+
+// The phase in which time ran out, where that is a layer's.
+explanation explain_late_layer(const report::phase& failed, duration total) {
+    const std::string gave_up = " (gave up after " + time_text(total) + ")";
+    if (failed.name == "wait")
+        return {"its turn did not come within the time limit" + gave_up, "give it more time, or let more through"};
+    if (failed.name == "proxy")
+        return {"the proxy " + failed.target + " did not answer within the time limit" + gave_up,
+            "is it a proxy of that kind, and can it reach the target?"};
+    if (failed.name == "tls")
+        return {"the server did not shake hands within the time limit" + gave_up, "does it speak TLS on this port?"};
+    return {failed.target + " on the way did not answer within the time limit" + gave_up, "is its address right?"};
+}
+
 explanation explain_whole(const report& story) {
     const error_code error = story.error();
-    if (error == dial::error::timeout) return explain_timeout(story);
+    const report::phase* const failed = story.failed_phase();
+    if (error == dial::error::timeout) {
+        if (failed && failed->how == outcome::timed_out && !is_about_the_target(*failed))
+            return explain_late_layer(*failed, story.total());
+        return explain_timeout(story);
+    }
+    if (failed && failed->error == error && !is_about_the_target(*failed)) return explain_layer(*failed, error);
     if (story.target().starts_with("srv:") && story.attempts().empty()) {
         if (error == netdb::service_not_found) return {"the domain says that it has no such service", ""};
         if (error == netdb::host_not_found || error == netdb::no_data || error == dial::error::no_addresses)
@@ -146,6 +185,9 @@ explanation explain(const error_code& error, bool unix_socket) {
         return {"the name servers failed", "check /etc/resolv.conf, and try another server"};
     if (error == netdb::service_not_found || error == netdb::socket_type_not_supported)
         return {"no such service", "give the port as a number, or see /etc/services"};
+    if (error.category() == dial_category() || error.category() == http_category() ||
+        error.category() == socks5_category() || error.category() == socks4_category())
+        return {message(error), proxy_remedy(error)};
     return {message(error), ""};
 }
 

@@ -205,83 +205,143 @@ void add_lookups(page& to, const report& story) {
     for (const piece& p : all) to.add_wrapped(&p == &all.front() ? "resolve   " : spaces(10), p.text, p.look);
 }
 
-// --- The attempts ---
+// --- The attempts, and what layers did ---
 
+// A line: an attempt, or a phase that no other line tells of.
 struct row {
-    const report::attempt* of = nullptr;
     std::string label, start, end;
-    std::string words, more;  // how it ended, and what there is to say about it
-    std::string_view joint;   // between the two on one line
+    duration started = {}, ended = {};
+    outcome how = outcome::pending;
+    std::string words, more;        // how it ended, and what there is to say about it
+    std::string_view joint = ": ";  // between the two on one line
     style look = style::plain;
 
     std::string sentence() const { return more.empty() ? words : words + std::string{joint} + more; }
 };
 
-void describe(row& r, const report& story) {
-    const report::attempt& a = *r.of;
-    r.joint = ": ";
+void describe_failure(row& r, const error_code& error, std::string_view note) {
+    r.words = printable(error ? explain(error).cause : "failed");
+    if (columns(r.words) > longest_cause) r.more = std::exchange(r.words, "failed");
+    if (!note.empty()) r.more += (r.more.empty() ? "" : ": ") + printable(note);
+}
+
+void describe(row& r, const report::attempt& a, const report& story) {
     switch (a.how) {
         case outcome::pending: r.words = "still trying"; break;
         case outcome::done:
             r.words = "connected";
             r.joint = " ";
             if (a.path.empty() && !a.local.address().is_unspecified()) r.more = "from " + a.local.address().to_string();
-            r.look = style::good;
             break;
         case outcome::deferred:
             r.words = "deferred";
             r.more = "TCP Fast Open, known with the first write";
-            r.look = style::good;
             break;
         case outcome::failed: {
-            r.words = printable(a.error ? explain(a.error).cause : "failed");
-            if (columns(r.words) > longest_cause) r.more = std::exchange(r.words, "failed");
             const report::attempt* const in_headline = most_telling_note(story);
             const bool said = in_headline && is_sentence(a.note) && in_headline->note == a.note;
-            if (!said && !a.note.empty()) r.more += (r.more.empty() ? "" : ": ") + printable(a.note);
-            r.look = style::bad;
+            describe_failure(r, a.error, said ? "" : a.note);
             break;
         }
-        case outcome::timed_out:
-            r.words = "no answer in time";
-            r.look = style::bad;
-            break;
-        case outcome::another_won:
-            r.words = "cancelled, another won";
-            r.look = style::faint;
-            break;
-        case outcome::cancelled:
-            r.words = "cancelled";
-            r.look = style::faint;
-            break;
-        case outcome::not_started:
-            r.words = "not started";
-            r.look = style::faint;
-            break;
+        case outcome::timed_out: r.words = "no answer in time"; break;
+        case outcome::another_won: r.words = "cancelled, another won"; break;
+        case outcome::cancelled: r.words = "cancelled"; break;
+        case outcome::not_started: r.words = "not started"; break;
     }
+}
+
+// What became known in a phase, in short: the values that speak for themselves.
+std::string facts_of(const report::phase& p) {
+    std::string text;
+    for (const phase_detail& each : p.details) {
+        std::string fact;
+        if (each.name == "protocol" || each.name == "alpn") fact = each.value;
+        if (each.name == "resumed" && each.value == "yes") fact = "resumed";
+        if (each.name == "status") fact = "status " + each.value;
+        if (!fact.empty()) text += (text.empty() ? "" : ", ") + printable(fact);
+    }
+    return text;
+}
+
+void describe(row& r, const report::phase& p, const report& story) {
+    switch (p.how) {
+        case outcome::done:
+            r.words = p.name == "proxy" ? "tunnel open" : p.name == "backoff" || p.name == "wait" ? "waited" : "done";
+            r.more = facts_of(p);
+            r.joint = ", ";
+            if (!p.note.empty()) r.words = printable(p.note);
+            break;
+        case outcome::failed: describe_failure(r, p.error, story.failed_phase() == &p ? "" : p.note); break;
+        case outcome::pending: r.words = "under way"; break;
+        case outcome::timed_out: r.words = p.name == "wait" ? "its turn did not come" : "no answer in time"; break;
+        case outcome::deferred:
+        case outcome::another_won:
+        case outcome::cancelled:
+        case outcome::not_started: r.words = "cancelled"; break;
+    }
+}
+
+style style_of(outcome how) {
+    switch (how) {
+        case outcome::pending: break;
+        case outcome::done:
+        case outcome::deferred: return style::good;
+        case outcome::failed:
+        case outcome::timed_out: return style::bad;
+        case outcome::another_won:
+        case outcome::cancelled:
+        case outcome::not_started: return style::faint;
+    }
+    return style::plain;
 }
 
 bool was_started(const row& r) {
-    return r.of->how != outcome::not_started;
+    return r.how != outcome::not_started;
 }
 
-// The rows, with the times of each column in one unit.
+// The lookups and the attempts tell of these.
+bool has_lines_of_its_own(const report::phase& p) {
+    return p.name != "resolve" && p.name != "race" && p.name != "connect" && p.name != "now";
+}
+
+std::string label_of(const report::phase& p) {
+    return printable(p.target.empty() ? p.name : p.name + ' ' + p.target);
+}
+
+template <class Entry>
+row make_row(const Entry& entry, std::string label, const report& story) {
+    row r;
+    r.label = std::move(label);
+    r.started = entry.started;
+    r.ended = entry.ended;
+    r.how = entry.how;
+    r.look = style_of(entry.how);
+    describe(r, entry, story);
+    return r;
+}
+
+// In the order of their starts, with the times of each column in one unit; those that were not started are the last.
 std::vector<row> make_rows(const report& story) {
     std::vector<row> rows;
+    for (const report::attempt& a : story.attempts()) rows.push_back(make_row(a, printable(peer_text(a)), story));
+    const auto rest = static_cast<std::size_t>(std::ranges::find_if_not(rows, was_started) - rows.begin());
+    std::vector<row> others;
+    for (const report::phase& p : story.phases())
+        if (has_lines_of_its_own(p)) others.push_back(make_row(p, label_of(p), story));
+    rows.insert(rows.begin() + static_cast<std::ptrdiff_t>(rest), others.begin(), others.end());
+    std::ranges::stable_sort(
+        rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(rest + others.size()), {}, &row::started);
+
     duration last_start = {}, last_end = {};
-    for (const report::attempt& a : story.attempts()) {
-        row& r = rows.emplace_back();
-        r.of = &a;
-        r.label = printable(peer_text(a));
-        describe(r, story);
+    for (const row& r : rows) {
         if (!was_started(r)) continue;
-        last_start = std::max(last_start, a.started);
-        if (a.how != outcome::pending) last_end = std::max(last_end, a.ended);
+        last_start = std::max(last_start, r.started);
+        if (r.how != outcome::pending) last_end = std::max(last_end, r.ended);
     }
     for (row& r : rows) {
         if (!was_started(r)) continue;
-        r.start = time_text(r.of->started, unit_for(last_start));
-        if (r.of->how != outcome::pending) r.end = time_text(r.of->ended, unit_for(last_end));
+        r.start = time_text(r.started, unit_for(last_start));
+        if (r.how != outcome::pending) r.end = time_text(r.ended, unit_for(last_end));
     }
     return rows;
 }
@@ -293,8 +353,8 @@ struct scale {
     scale(const std::vector<row>& rows, duration now) {
         for (const row& r : rows) {
             if (!was_started(r)) continue;
-            first = std::min(first, r.of->started);
-            last = std::max(last, r.of->how == outcome::pending ? now : r.of->ended);
+            first = std::min(first, r.started);
+            last = std::max(last, r.how == outcome::pending ? now : r.ended);
         }
     }
 
@@ -319,13 +379,13 @@ std::string_view end_mark(outcome how) {
     return "╴";
 }
 
-std::string bar_of(const report::attempt& a, const scale& time, std::size_t bar) {
-    const bool pending = a.how == outcome::pending;
-    const std::size_t from = time.column(a.started, bar);
-    const std::size_t to = std::max(from, pending ? time.column(time.last, bar) : time.column(a.ended, bar));
+std::string bar_of(const row& r, const scale& time, std::size_t bar) {
+    const bool pending = r.how == outcome::pending;
+    const std::size_t from = time.column(r.started, bar);
+    const std::size_t to = std::max(from, pending ? time.column(time.last, bar) : time.column(r.ended, bar));
     std::string text = spaces(from);
     for (std::size_t i = from; i < to; ++i) text += i == from ? "├" : pending ? "╌" : "─";
-    text += end_mark(a.how);
+    text += end_mark(r.how);
     return text + spaces(bar - 1 - to);
 }
 
@@ -359,7 +419,7 @@ struct layout {
 void add_row(page& to, const row& r, const layout& wide, const scale& time) {
     std::vector<piece> line{{padded(r.label, wide.label) + "  " + right_aligned(r.start, wide.start)}};
     line.push_back({wide.bar == 0 ? "  " : " "});
-    if (wide.bar != 0) line.push_back({bar_of(*r.of, time, wide.bar) + " ", r.look});
+    if (wide.bar != 0) line.push_back({bar_of(r, time, wide.bar) + " ", r.look});
     line.push_back({padded(wide.below ? r.words : r.sentence(), wide.words), r.look});
     line.push_back({"   " + right_aligned(r.end, wide.end)});
     to.add(std::move(line));
@@ -368,11 +428,11 @@ void add_row(page& to, const row& r, const layout& wide, const scale& time) {
 
 void add_stacked(page& to, const row& r) {
     to.add_wrapped("", r.label, style::plain);
-    const std::string until = r.end.empty() ? "" : " – " + time_text(r.of->ended);
-    to.add_wrapped("  ", time_text(r.of->started) + until + ": " + r.sentence(), r.look);
+    const std::string until = r.end.empty() ? "" : " – " + time_text(r.ended);
+    to.add_wrapped("  ", time_text(r.started) + until + ": " + r.sentence(), r.look);
 }
 
-void add_attempts(page& to, const report& story) {
+void add_rows(page& to, const report& story) {
     std::vector<row> rows = make_rows(story);
     const auto rest = std::ranges::find_if_not(rows, was_started);  // they are the last
     const auto left = static_cast<std::size_t>(rows.end() - rest);
@@ -429,7 +489,7 @@ std::string report::to_string(std::size_t width, bool colour) const {
     if (over_ && error_) reporting::add_sentence(text, reporting::headline(*this), reporting::style::bad);
     reporting::add_lookups(text, *this);
     reporting::add_records(text, *this);
-    reporting::add_attempts(text, *this);
+    reporting::add_rows(text, *this);
     if (ok()) reporting::add_sentence(text, reporting::printable(reporting::summary(*this)), reporting::style::good);
     return text.take();
 }

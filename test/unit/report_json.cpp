@@ -45,7 +45,7 @@ TEST(report_json, is_one_object_with_these_members_in_this_order) {
     const json::value v = parsed(r);
     EXPECT_EQ(keys(v), "ok target peer local elapsed_ms error error_code phases lookups attempts");
     EXPECT_EQ(keys(v.at("error_code")), "category value");
-    EXPECT_EQ(keys(v.at("phases").at(0)), "name started_ms ended_ms outcome error error_code");
+    EXPECT_EQ(keys(v.at("phases").at(0)), "name started_ms ended_ms outcome error error_code target note details");
     EXPECT_EQ(keys(v.at("lookups").at(0)), "family started_ms ended_ms outcome error error_code addresses record name records ttl_s source");
     EXPECT_EQ(keys(v.at("attempts").at(0)), "peer local started_ms ended_ms outcome error error_code note");
 }
