@@ -2,9 +2,9 @@
 #pragma once
 
 #include <dial/connect.hpp>
+#include <dial/detail/start_resolve.hpp>
 #include <dial/resolver.hpp>
 
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -15,11 +15,6 @@
 
 namespace dial {
 namespace detail {
-
-using answer_completion = asio::any_completion_handler<void(error_code, answer)>;
-
-void start_resolve(
-    const asio::any_io_executor& executor, const resolver& names, const lookup& question, answer_completion handler);
 
 struct start_resolve_on {
     using executor_type = asio::any_io_executor;

@@ -455,7 +455,11 @@ void add_rows(page& to, const report& story) {
 // What a dial that succeeded came to.
 std::string summary(const report& story) {
     const report::attempt* const won = story.winner();
-    const std::string to = won ? peer_text(*won) : story.target();
+    const bool proxied = std::ranges::any_of(
+        story.phases(), [](const report::phase& p) { return p.name == "proxy" && p.how == outcome::done; });
+    const std::string to = !won ? story.target()
+        : proxied               ? story.target() + " through " + peer_text(*won)
+                                : peer_text(*won);
     const std::string total = time_text(story.total());
     if (won && won->how == outcome::deferred)
         return "will connect to " + to + " with the first write; ready in " + total;

@@ -117,6 +117,9 @@ protected:
         if (story_ && inside_) story_->add(std::move(*inside_));
         inside_.reset();
     }
+    void tell(const event& e) {
+        if (story_) story_->on_event(e);
+    }
     void add(report part) {
         if (story_) story_->add(std::move(part));
     }
