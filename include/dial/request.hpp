@@ -8,10 +8,15 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <concepts>
+#include <memory>
 #include <optional>
 #include <utility>
 
 namespace dial {
+
+namespace detail {
+class attempt_check;
+}
 
 /// A target, where the report goes, and until when. Converts from all that makes a target.
 ///
@@ -55,11 +60,20 @@ public:
         return *this;
     }
 
+    /// Of tls_options::race_handshake: what an attempt has to pass before it wins. A layer that passes on another target, or
+    /// the same more than once at a time, passes on none.
+    const std::shared_ptr<detail::attempt_check>& check() const noexcept { return check_; }
+    request& check(std::shared_ptr<detail::attempt_check> c) {
+        check_ = std::move(c);
+        return *this;
+    }
+
 private:
     target to_;
     dial::report* report_;
     std::optional<time_point> deadline_;
     boost::asio::any_io_executor executor_;
+    std::shared_ptr<detail::attempt_check> check_;
 };
 
 }  // namespace dial

@@ -158,7 +158,10 @@ void dial_operation::let_go_of_all() noexcept {
     result_ = make_error_code(boost::system::errc::not_enough_memory);
     ended_ = now_;
     winner_ = nullptr;
-    for (runner& r : runners_) r.attempt.close();
+    for (runner& r : runners_) {
+        r.attempt.close();
+        stop_check(r);
+    }
     for (auto& ticket : tickets_)
         if (const auto open = std::exchange(ticket, {})) open->close();
     if (const auto open = std::exchange(port_ticket_, {})) open->close();
@@ -230,7 +233,10 @@ race::attempt_setup dial_operation::setup_for(const asio::ip::tcp::endpoint& pee
 void dial_operation::hear_attempt(runner& r) {
     switch (r.attempt.is()) {
         case race::attempt::state::running: return wait_for(r);
-        case race::attempt::state::connected: return engine_->on_connected(r.candidate);
+        case race::attempt::state::connected:
+            if (!what_.check()) return engine_->on_connected(r.candidate);
+            if (!r.checked) check(r);
+            return;
         case race::attempt::state::connected_to_itself:  // was started again
         case race::attempt::state::failed:
             r.over = true;
@@ -257,6 +263,10 @@ void dial_operation::on_ready(runner& r, error_code ec) {
         r.attempt.fail(ec);  // the reactor cannot wait for it
         hear_attempt(r);
     });
+}
+
+void dial_operation::on_checked(runner& r, error_code ec, std::string note) {
+    turn(called_from::the_executor, [&] { hear_check(r, ec, std::move(note)); });
 }
 
 void dial_operation::wait_until(time_point when) {
@@ -296,6 +306,7 @@ void dial_operation::close(std::size_t candidate, close_attempt::cause why) {
     if (!r) return;
     r->over = true;
     r->attempt.close();
+    stop_check(*r);
     switch (why) {
         case close_attempt::cause::another_won: return tell_end_of(*r, outcome::another_won);
         case close_attempt::cause::cancelled: return tell_end_of(*r, outcome::cancelled);
@@ -320,6 +331,7 @@ void dial_operation::finish(const race::finish& end) {
     if (end.winner) {
         winner_ = find(*end.winner);
         winner_->over = true;
+        accept(*winner_);
         error_code ignored;
         if (winner_->waiting) winner_->attempt.socket().cancel(ignored);  // it was asked before the reactor told
         if (story_.told()) tell_end_of(*winner_, winner_->attempt.deferred() ? outcome::deferred : outcome::done);
@@ -374,8 +386,9 @@ void dial_operation::remember() const {
         const auto how = &r == winner_ && !deferred ? connected
             : !ended                                ? unanswered
             : r.attempt.error() == asio::error::connection_refused ||
-                r.attempt.error() == asio::error::connection_reset ? refused
-                                                                   : failed;
+                r.attempt.error() == asio::error::connection_reset || r.checked
+            ? refused
+            : failed;
         if (deferred) continue;
         shown.push_back({r.attempt.peer().address(), how, r.started, (ended ? r.ended : now_) - r.started});
     }

@@ -7,8 +7,8 @@
 #include <dialer/plan.hpp>
 #include <dialer/settings.hpp>
 #include <dialer/story.hpp>
-#include <race/attempt.hpp>
 #include <history/core.hpp>
+#include <race/attempt.hpp>
 #include <race/engine.hpp>
 #include <resolve/ticket.hpp>
 
@@ -58,6 +58,8 @@ private:
         time_point started, ended;
         bool waiting = false;
         bool over = false;
+        bool checked = false, checking = false;
+        std::size_t check = 0;  // its number, while it is checked
     };
     struct ready_handler;
     struct timer_handler;
@@ -100,6 +102,13 @@ private:
     void close(std::size_t candidate, race::close_attempt::cause why);
     race::attempt_setup setup_for(const asio::ip::tcp::endpoint& peer);
     runner* find(std::size_t candidate);
+
+    // --- Checking: checks.cpp ---
+    void check(runner& r);
+    void on_checked(runner& r, error_code ec, std::string note);
+    void hear_check(runner& r, error_code ec, std::string note);
+    void stop_check(runner& r);
+    void accept(const runner& winner);
 
     // --- Ending ---
     void finish(const race::finish& end);

@@ -160,10 +160,16 @@ void attempt::settle(verdict v) {
     }
 }
 
-void attempt::fail(error_code why) {
+void attempt::fail(error_code why, std::string note) {
     state_ = state::failed;
     error_ = why;
+    if (!note.empty()) note_ = std::move(note);
     close();
+}
+
+asio::ip::tcp::socket attempt::hand_over() {
+    local_ = local();
+    return std::move(socket_);
 }
 
 void attempt::close() {
@@ -181,7 +187,7 @@ bool attempt::deferred() const {
 
 asio::ip::tcp::endpoint attempt::local() const {
     error_code ignored;
-    return socket_.local_endpoint(ignored);
+    return socket_.is_open() ? socket_.local_endpoint(ignored) : local_;
 }
 
 // Source, destination, range, and what to change: EADDRNOTAVAIL by itself tells nobody.

@@ -42,7 +42,7 @@ public:
     void ask();
 
     // It has failed, or is made to. The wait that is under way completes.
-    void fail(error_code why);
+    void fail(error_code why, std::string note = {});
     void close();
 
     state is() const { return state_; }
@@ -53,6 +53,7 @@ public:
 
     const asio::ip::tcp::endpoint& peer() const { return peer_; }
     asio::ip::tcp::endpoint local() const;
+    asio::ip::tcp::socket hand_over();  // connected; from here on it is somebody else's to close
     asio::ip::tcp::socket& socket() { return socket_; }
 
 private:
@@ -61,6 +62,7 @@ private:
     void explain_lack_of_ports(const attempt_setup& setup);
 
     asio::ip::tcp::endpoint peer_;
+    asio::ip::tcp::endpoint local_;  // of a socket that was handed over
     asio::ip::tcp::socket socket_;
     error_code error_;
     std::string note_;

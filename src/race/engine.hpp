@@ -130,7 +130,7 @@ private:
 
     rules rules_;
     time_point deadline_;
-    std::array<bool, 2> out_{};             // by family: the lookup is out
+    std::array<bool, 2> out_{};  // by family: the lookup is out
     bool service_out_ = false;
     std::pmr::vector<candidate> waiting_;   // not tried yet, in destination order
     std::pmr::vector<attempt> attempts_;    // in the order of their starts

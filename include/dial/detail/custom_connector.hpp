@@ -32,7 +32,7 @@ public:
             return fail(std::move(held), called_from::the_caller, error::timeout);
         if (this->deadline() != time_point::max()) arm(saturating_add(this->deadline(), grace));
         starting_on_ = std::this_thread::get_id();
-        of_->call(this->with_report_inside(this->what()), inner_handler<custom_operation, Stream>{self()});
+        of_->call(this->with_report_inside(this->what()).check({}), inner_handler<custom_operation, Stream>{self()});
         starting_on_ = {};
         if (early_) end(std::move(held), called_from::the_caller, early_->ec, std::move(early_->stream));
     }

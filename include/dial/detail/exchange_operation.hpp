@@ -56,7 +56,7 @@ public:
             return fail(std::move(held), called_from::the_caller, std::get<exchange::fail>(first).error);
         }
         request what = this->what();
-        what.to(proxy_);
+        what.to(proxy_).check({});
         this->start_inner(*this, *next_, std::move(what));
     }
 

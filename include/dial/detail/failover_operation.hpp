@@ -92,7 +92,7 @@ private:
         one.runs = true;
         ++running_;
         request what = this->what();
-        what.to((*targets_)[index]);
+        what.to((*targets_)[index]).check({});
         what.report(this->told() ? &one.story.emplace() : nullptr);
         next_->start(std::move(what),
             child_handler{std::static_pointer_cast<failover_operation>(this->shared_from_this()), &one},

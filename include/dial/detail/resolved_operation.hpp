@@ -150,7 +150,7 @@ private:
     // They are kept from the last to the first.
     void try_next() {
         request what = this->what();
-        what.to(at_address(what.to(), addresses_.back()));
+        what.to(at_address(what.to(), addresses_.back())).check({});
         addresses_.pop_back();
         this->start_inner(*this, *next_, std::move(what));
     }

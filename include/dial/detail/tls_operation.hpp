@@ -1,6 +1,7 @@
 // Connects, then shakes hands.
 #pragma once
 
+#include <dial/detail/handshake_race.hpp>
 #include <dial/detail/stage_operation.hpp>
 #include <dial/detail/tls_client.hpp>
 
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace dial::detail {
@@ -34,7 +36,15 @@ public:
             this->tell_phase("tls");
             return fail(std::move(held), called_from::the_caller, why, {note_, {}});
         }
-        this->start_inner(*this, *next_, this->what());
+        request what = this->what();
+        what.check({});
+        if constexpr (may_race) {
+            if (client_->options().race_handshake()) {
+                race_ = std::make_shared<handshake_race>(this->executor(), client_, what.to());
+                what.check(race_);
+            }
+        }
+        this->start_inner(*this, *next_, std::move(what));
     }
 
     ~tls_operation() override {
@@ -45,6 +55,8 @@ public:
         lock_type held = this->lock();
         this->add_inside();
         if (ec) return end(std::move(held), called_from::the_executor, ec, std::move(connected));
+        if constexpr (may_race)
+            if (take_winner(held)) return;
         this->tell_phase("tls");
         stream_.emplace(std::move(connected), std::exchange(connection_, nullptr));
         if (this->is_cancelled())
@@ -53,6 +65,20 @@ public:
     }
 
 private:
+    static constexpr bool may_race = std::is_same_v<Inner, asio::ip::tcp::socket>;
+
+    // Whether the race was won by a handshake; else there is one to come.
+    bool take_winner(lock_type& held) {
+        auto won = race_ ? race_->take() : std::nullopt;
+        race_.reset();
+        if (!won) return false;
+        this->tell({.when = won->started, .phase = "tls"});
+        this->tell(
+            {.ended = true, .when = won->ended, .how = outcome::done, .phase = "tls", .details = won->story.details});
+        this->complete(std::move(held), called_from::the_executor, {}, std::move(won->connected));
+        return true;
+    }
+
     // In the strand.
     void shake_hands() {
         stream_->async_handshake(
@@ -80,6 +106,7 @@ private:
     const connector_pointer<Inner> next_;
     const std::shared_ptr<const tls_client> client_;
     SSL* connection_ = nullptr;  // until the stream has it
+    std::shared_ptr<handshake_race> race_;
     std::string note_;
     std::optional<stream> stream_;
 };
