@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,14 @@ public:
                           ->type_name("SERVER")
                           ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
         https_option_ = app_.add_flag("--https", https, "Go by the HTTPS records of the host as well (RFC 9460)");
+        proxy_option_ = text("--proxy", proxy, "URL",
+            "Connect through this proxy: [http|https|socks5|socks5h|socks4a]://[user:password@]host[:port]; "
+            "or env: the one in HTTPS_PROXY or ALL_PROXY");
+        text("--retry", retry, "N", "Try up to N times again what may succeed the next time (default: 0)");
+        tls_option_ = app_.add_flag("--tls", tls, "Shake hands: the certificate has to be valid for HOST");
+        alpn_option_ = text("--alpn", alpn, "NAMES", "Offer these protocols, as h2,http/1.1; implies --tls");
+        insecure_option_ =
+            app_.add_flag("--insecure", insecure, "Take any certificate; implies --tls");
         app_.add_flag("--json", json, "Print one JSON object instead of the timeline");
         app_.add_flag("--quiet,-q", quiet, "Print nothing: the exit status tells");
         text("--color", colour, "WHEN", "auto, always or never (auto: on a terminal, unless NO_COLOR is set)");
@@ -60,6 +69,8 @@ public:
             "Exit status: 0 connected, 1 not connected, 2 bad usage.\n\n"
             "  dial example.com:443\n"
             "  dial -6 --timeout 5 example.com https\n"
+            "  dial --tls --alpn h2 example.com:443\n"
+            "  dial --tls --proxy socks5h://localhost:1080 example.com:443\n"
             "  dial --resolver dns srv:_xmpp-client._tcp.example.com\n"
             "  dial unix:/run/redis/redis.sock");
         app_.get_formatter()->column_width(26);
@@ -99,13 +110,14 @@ public:
     // Refuses what a unix socket has no use for.
     void check_for_unix_socket() const {
         for (const CLI::Option* const o : {v4_option_, v6_option_, source_option_, interface_option_,
-                 attempt_delay_option_, resolver_option_, dns_option_, https_option_})
+                 attempt_delay_option_, resolver_option_, dns_option_, https_option_, proxy_option_, tls_option_,
+                 alpn_option_, insecure_option_})
             if (o->count() != 0) throw usage_error{o->get_name() + " is for hosts, not for a unix socket"};
     }
 
-    bool json = false, quiet = false, https = false;
+    bool json = false, quiet = false, https = false, tls = false, insecure = false;
     std::vector<std::string> sources, dns_servers;
-    std::optional<std::string> timeout, attempt_delay, interface, colour, resolver;
+    std::optional<std::string> timeout, attempt_delay, interface, colour, resolver, proxy, retry, alpn;
 
 private:
     CLI::Option* text(const char* names, std::optional<std::string>& to, const char* value, const char* help) {
@@ -120,7 +132,7 @@ private:
     bool v4_ = false, v6_ = false;
     std::string host_, port_;
     CLI::Option *port_option_, *v4_option_, *v6_option_, *source_option_, *interface_option_, *attempt_delay_option_,
-        *resolver_option_, *dns_option_, *https_option_;
+        *resolver_option_, *dns_option_, *https_option_, *proxy_option_, *tls_option_, *alpn_option_, *insecure_option_;
 };
 
 duration read_limit(std::string_view option, const std::optional<std::string>& text, duration otherwise) {
@@ -161,6 +173,27 @@ names_from read_resolver(const command_line& line) {
 #endif
 }
 
+int read_retries(const std::string& text) {
+    constexpr int most = 1000;
+    int count = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (ec != std::errc{} || end != text.data() + text.size() || count < 0 || count > most)
+        throw usage_error{"--retry: '" + text + "' is no number from 0 to 1000"};
+    return count;
+}
+
+std::vector<std::string> read_protocols(const std::string& text) {
+    std::vector<std::string> all;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        all.push_back(text.substr(begin, end - begin));
+        if (all.back().empty() || all.back().size() > 255)
+            throw usage_error{"--alpn: write the protocols as h2,http/1.1; each has 1 to 255 bytes"};
+        begin = end + 1;
+    }
+    return all;
+}
+
 // Where all sources are of one family, only that one is dialed: nothing connects from an address that was not given.
 address_family family_of(const std::vector<asio::ip::address>& sources, address_family wanted) {
     const bool any_v4 = std::ranges::any_of(sources, [](const auto& a) { return a.is_v4(); });
@@ -186,6 +219,17 @@ arguments read(const command_line& line) {
     asked.names = read_resolver(line);
     asked.dns_servers = line.dns_servers;
     asked.with.https_records = line.https;
+    if (line.proxy) {
+        if (line.proxy->empty()) throw usage_error{"--proxy: no proxy; write it as socks5h://localhost:1080"};
+        asked.proxy = *line.proxy;
+    }
+    if (line.retry) asked.retries = read_retries(*line.retry);
+    if (line.alpn) asked.alpn = read_protocols(*line.alpn);
+    asked.insecure = line.insecure;
+    asked.tls = line.tls || line.alpn || line.insecure;
+#ifndef DIAL_HAS_TLS
+    if (asked.tls) throw usage_error{"--tls: this dial was built without OpenSSL"};
+#endif
     if (line.interface) {
         if (line.interface->empty()) throw usage_error{"--interface: no name"};
         asked.with.socket.interface = interface_name{*line.interface};

@@ -23,6 +23,10 @@ struct arguments {
     names_from names = names_from::system;
     std::vector<std::string> dns_servers;  // none: those of resolv.conf
     std::vector<boost::asio::ip::address> sources;
+    std::string proxy;  // empty: none; "env": as the environment says
+    int retries = 0;
+    bool tls = false, insecure = false;
+    std::vector<std::string> alpn;
     bool json = false;
     bool quiet = false;
     colours colour = colours::automatic;

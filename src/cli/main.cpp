@@ -4,8 +4,15 @@
 #include "text.hpp"
 
 #include <dial/dialer.hpp>
+#include <dial/proxy_from_env.hpp>
+#include <dial/proxy_from_url.hpp>
+#include <dial/retry.hpp>
+#include <dial/timeout.hpp>
 #ifdef DIAL_HAS_DNS_RESOLVER
 #include <dial/dns_resolver.hpp>
+#endif
+#ifdef DIAL_HAS_TLS
+#include <dial/tls.hpp>
 #endif
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -21,8 +28,10 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,10 +52,15 @@ public:
 
     const dial::report& run() {
         wait_for_interrupt();
-        if (asked_.to.is_unix())
-            start(dial::local_dialer{context_, asked_.with});
-        else
-            start(dial::dialer{context_, asked_.with, names()}.sources(asked_.sources));
+        if (live_) {
+            begun_ = clock_type::now();
+            draw_after(tick);
+        }
+        if (asked_.to.is_unix()) {
+            start(observed(dial::local_dialer{context_, asked_.with}));
+        } else {
+            through_proxy(observed(dial::dialer{context_, asked_.with, names()}.sources(asked_.sources)));
+        }
         context_.run();
         return result_;
     }
@@ -66,16 +80,42 @@ private:
     }
 
     template <class Dialer>
-    void start(Dialer dialer) {
-        if (live_) {
-            begun_ = clock_type::now();
-            so_far_.begin(asked_.to.to_string(), begun_);
-            dialer.observe([this](const dial::event& e) { on_event(e); });
-            draw_after(tick);
-        }
-        dialer.connect({asked_.to, &result_},
+    Dialer observed(Dialer dialer) {
+        if (live_) dialer.observe([this](const dial::event& e) { on_event(e); });
+        return dialer;
+    }
+
+    // --- The connector, layer by layer, from the inside ---
+
+    void through_proxy(const dial::dialer& direct) {
+        if (asked_.proxy.empty()) return with_tls(direct);
+        if (asked_.proxy == "env") return with_tls(dial::proxy_from_env(direct, names()));
+#ifdef DIAL_HAS_TLS
+        if (dial::proxy_speaks_tls(asked_.proxy))
+            return with_tls(dial::proxy_from_url(dial::tls(direct, tls_options()), asked_.proxy));
+#endif
+        with_tls(dial::proxy_from_url(direct, asked_.proxy, names()));
+    }
+
+    template <class Connector>
+    void with_tls(const Connector& next) {
+#ifdef DIAL_HAS_TLS
+        if (asked_.tls) return start(dial::tls(next, tls_options().alpn(asked_.alpn)));
+#endif
+        start(next);
+    }
+
+#ifdef DIAL_HAS_TLS
+    dial::tls_options tls_options() const { return dial::tls_options().verify_peer(!asked_.insecure); }
+#endif
+
+    template <class Connector>
+    void start(const Connector& next) {
+        const auto all = dial::timeout(
+            dial::retry(next, dial::retry_options(asked_.retries + 1)), asked_.with.timeout);
+        all.connect({asked_.to, &result_},
             asio::bind_cancellation_slot(cancel_.slot(), [this](dial::error_code, auto&&) { on_over(); }));
-    }  // the connection is closed right after on_over: nobody keeps the socket
+    }  // the connection is closed right after on_over: nobody keeps the stream
 
     void on_over() {
         interrupt_.cancel();
@@ -97,7 +137,7 @@ private:
     static constexpr auto tick = std::chrono::milliseconds{100};
 
     void on_event(const dial::event& e) {
-        so_far_.on_event(e);
+        so_far_[e.dial].on_event(e);
         draw_after(std::chrono::milliseconds{0});  // once for all that happens at the same time
     }
 
@@ -112,7 +152,9 @@ private:
 
     void draw() {
         const auto now = clock_type::now();
-        dial::report until_now = so_far_;
+        dial::report until_now;
+        until_now.begin(asked_.to.to_string(), begun_);
+        for (const auto& [number, part] : so_far_) until_now.add(part);
         until_now.on_event({.when = now, .phase = "now"});  // what is pending lasts until its latest event
         const std::size_t width = out_.width();
         std::string text = until_now.to_string(width, out_.colour());
@@ -131,7 +173,8 @@ private:
     asio::signal_set interrupt_{context_, SIGINT, SIGTERM};
     asio::steady_timer next_draw_{context_};
     dial::time_point begun_;
-    dial::report so_far_, result_;
+    std::map<std::uint64_t, dial::report> so_far_;  // of each dial: there are several where it is tried again
+    dial::report result_;
     bool over_ = false;
     int interrupted_by_ = 0;
 };
@@ -159,6 +202,8 @@ int run(const std::vector<std::string>& words) {
     } else {
         session one{*arguments, out};
         const dial::report& result = one.run();
+        if (result.error() == dial::error::invalid_option)  // nothing was tried
+            throw cli::usage_error{"--proxy: " + result.failed_phase()->note};
         ok = result.ok();
         if (!ok) signal = one.interrupted_by();
         if (arguments->json)

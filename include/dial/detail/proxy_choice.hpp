@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace dial::detail {
@@ -25,6 +26,7 @@ public:
 };
 
 std::shared_ptr<const proxy_choice> read_proxy_environment();
+std::shared_ptr<const proxy_choice> read_proxy_url(std::string_view url);
 
 template <class Stream>
 class proxy_choice_connector final : public connector_base<Stream> {
