@@ -17,13 +17,14 @@ namespace dial {
 /// | scheme | |
 /// |---|---|
 /// | `http`, or none | http_tunnel(); port 80 |
-/// | `socks5h`, `socks` | socks5(), which resolves the name; port 1080 |
+/// | `socks5h` | socks5(), which resolves the name; port 1080 |
 /// | `socks5` | socks5(), the name resolved here, by `names` |
 /// | `socks4a` | socks4a() |
 /// | `https`, `socks4` | each connect that is not direct fails with `error::proxy_unsupported`: an https proxy makes another type of stream, `http_tunnel(tls(...), ...)` |
 ///
 /// no_proxy, or NO_PROXY, has the targets that are direct: names (`example.com` and `.example.com` mean the host and all names under
-/// it), addresses, blocks (`192.0.2.0/24`), each with a port if need be (`example.com:8443`), or `*`. Unix sockets are direct.
+/// it, `*.example.com` those under it), addresses, blocks (`192.0.2.0/24`), each with a port if need be (`example.com:8443`), or
+/// `*`. Unix sockets are direct. localhost and loopback are nothing special.
 /// A variable that cannot be read makes each connect that is not direct fail with `error::invalid_option`; the report has why.
 template <detail::connects Next>
 connector<typename Next::stream_type> proxy_from_env(Next next, resolver names = {}) {

@@ -60,8 +60,7 @@ public:
         text("--retry", retry, "N", "Try up to N times again what may succeed the next time (default: 0)");
         tls_option_ = app_.add_flag("--tls", tls, "Shake hands: the certificate has to be valid for HOST");
         alpn_option_ = text("--alpn", alpn, "NAMES", "Offer these protocols, as h2,http/1.1; implies --tls");
-        insecure_option_ =
-            app_.add_flag("--insecure", insecure, "Take any certificate; implies --tls");
+        insecure_option_ = app_.add_flag("--insecure", insecure, "Take any certificate; implies --tls");
         app_.add_flag("--json", json, "Print one JSON object instead of the timeline");
         app_.add_flag("--quiet,-q", quiet, "Print nothing: the exit status tells");
         text("--color", colour, "WHEN", "auto, always or never (auto: on a terminal, unless NO_COLOR is set)");
@@ -109,9 +108,9 @@ public:
 
     // Refuses what a unix socket has no use for.
     void check_for_unix_socket() const {
-        for (const CLI::Option* const o : {v4_option_, v6_option_, source_option_, interface_option_,
-                 attempt_delay_option_, resolver_option_, dns_option_, https_option_, proxy_option_, tls_option_,
-                 alpn_option_, insecure_option_})
+        for (const CLI::Option* const o :
+            {v4_option_, v6_option_, source_option_, interface_option_, attempt_delay_option_, resolver_option_,
+                dns_option_, https_option_, proxy_option_, tls_option_, alpn_option_, insecure_option_})
             if (o->count() != 0) throw usage_error{o->get_name() + " is for hosts, not for a unix socket"};
     }
 

@@ -106,13 +106,14 @@ private:
     }
 
 #ifdef DIAL_HAS_TLS
-    dial::tls_options tls_options() const { return dial::tls_options().verify_peer(!asked_.insecure); }
+    dial::tls_options tls_options() const {
+        return dial::tls_options().verify_peer(!asked_.insecure);
+    }
 #endif
 
     template <class Connector>
     void start(const Connector& next) {
-        const auto all = dial::timeout(
-            dial::retry(next, dial::retry_options(asked_.retries + 1)), asked_.with.timeout);
+        const auto all = dial::timeout(dial::retry(next, dial::retry_options(asked_.retries + 1)), asked_.with.timeout);
         all.connect({asked_.to, &result_},
             asio::bind_cancellation_slot(cancel_.slot(), [this](dial::error_code, auto&&) { on_over(); }));
     }  // the connection is closed right after on_over: nobody keeps the stream

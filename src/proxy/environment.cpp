@@ -1,48 +1,57 @@
 #include <proxy/environment.hpp>
 
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
 namespace dial::proxy {
 namespace {
 
-struct setting {
-    const char* name;
-    std::string_view text;
+struct variable {
+    std::string name, value;
 };
 
-setting first_set(const std::function<const char*(const char*)>& get, std::initializer_list<const char*> names) {
-    for (const char* const name : names)
-        if (const char* const text = get(name); text && *text) return {name, text};
-    return {"", {}};
+// The first that is not empty.
+variable first_of(const std::function<const char*(const char*)>& value_of, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+        if (const char* value = value_of(name); value != nullptr && *value != '\0') return {name, value};
+    return {};
+}
+
+// Why such a proxy cannot be used, and what to write instead; empty if it can.
+std::string_view words_against(proxy_kind kind) {
+    switch (kind) {  // no default: the compiler names the case we forget
+        case proxy_kind::https:
+            return "is an https:// proxy, which is spoken to with TLS; build that as http_tunnel(tls(...))";
+        case proxy_kind::socks4: return "is a socks4:// proxy, which takes no host names; if it does, write socks4a://";
+        case proxy_kind::http:
+        case proxy_kind::socks4a:
+        case proxy_kind::socks5:
+        case proxy_kind::socks5h: break;
+    }
+    return {};
 }
 
 }  // namespace
 
-environment::environment(const std::function<const char*(const char* name)>& get)
-    : except_{first_set(get, {"no_proxy", "NO_PROXY"}).text} {
-    const setting proxy = first_set(get, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
-    if (proxy.text.empty()) return;
-    std::string flaw;
-    auto parsed = parse_url(proxy.text, flaw);
-    if (!parsed) {
-        error_ = dial::error::invalid_option;
-        note_ = std::string{proxy.name} + ": " + flaw;
-    } else if (parsed->kind == kind::https) {
-        error_ = dial::error::proxy_unsupported;
-        note_ = std::string{proxy.name} + " is an https proxy";
-    } else if (parsed->kind == kind::socks4) {
-        error_ = dial::error::proxy_unsupported;
-        note_ = std::string{proxy.name} + " is a socks4 proxy, which takes no names: use socks4a";
-    } else {
-        through_ = std::move(parsed);
-    }
+environment::environment(const std::function<const char*(const char* name)>& value_of) {
+    auto [name, value] = first_of(value_of, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+    variable_ = std::move(name);
+    if (!variable_.empty()) proxy_ = parse_proxy_url(value, flaw_);
+    bypass_ = no_proxy{first_of(value_of, {"no_proxy", "NO_PROXY"}).value};
 }
 
-bool environment::is_direct(const target& to) const {
-    if (!through_ && !error_) return true;
-    if (to.is_unix() || to.empty()) return true;
-    return !to.is_srv() && except_.matches(to.host(), to.address(), to.port());
+decision environment::decide(const target& to) const {
+    if (variable_.empty() || to.empty() || to.is_unix()) return direct{};  // no target is refused where it is dialed
+    if (bypass_.matches(to.host(), to.address(), to.port())) return direct{};
+    if (!proxy_) return refusal{error::invalid_option, variable_ + " is not the URL of a proxy: " + flaw_};
+    if (const auto words = words_against(proxy_->kind); !words.empty())
+        return refusal{error::proxy_unsupported, variable_ + ' ' + std::string{words}};
+    if (to.is_srv())
+        return refusal{error::invalid_target,
+            "a proxy (" + variable_ +
+                ") looks for no SRV record; dial one of its hosts, or list its domain in NO_PROXY"};
+    return *proxy_;
 }
 
 }  // namespace dial::proxy

@@ -1,117 +1,137 @@
 #include <proxy/no_proxy.hpp>
 
-#include <boost/system/error_code.hpp>
+#include <dial/target.hpp>
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <system_error>
 #include <utility>
 
 namespace dial::proxy {
+
+namespace asio = boost::asio;
+
 namespace {
 
-namespace ip = boost::asio::ip;
+constexpr std::string_view separators = ", \t\r\n\f\v";
 
-std::string normal(std::string_view name) {
-    if (name.ends_with('.')) name.remove_suffix(1);
-    std::string text{name};
-    std::ranges::transform(
-        text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return text;
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::string_view without_final_dot(std::string_view name) {
+    return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+}
+
+// Takes the first entry off `text`; empty when there is none left.
+std::string_view take_entry(std::string_view& text) {
+    const std::size_t begin = std::min(text.find_first_not_of(separators), text.size());
+    const std::size_t end = std::min(text.find_first_of(separators, begin), text.size());
+    const std::string_view entry = text.substr(begin, end - begin);
+    text.remove_prefix(end);
+    return entry;
 }
 
 template <class Number>
-std::optional<Number> number(std::string_view text) {
-    Number value{};
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc{} || end != text.data() + text.size() || text.empty()) return {};
-    return value;
+bool read_number(std::string_view digits, Number& out) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return error == std::errc{} && end == digits.data() + digits.size();
 }
 
-ip::address_v6 as_v6(const ip::address& address) {
-    if (address.is_v4()) return ip::make_address_v6(ip::v4_mapped, address.to_v4());
-    return ip::address_v6{address.to_v6().to_bytes()};  // without a zone
+// Takes ':' and a port off the end of `text`. A ':' among others, outside of brackets, is one of an IPv6 address.
+bool take_port(std::string_view& text, std::uint16_t& port) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == text.npos) return true;
+    const std::size_t close = text.rfind(']');
+    if (close == text.npos ? text.find(':') != colon : colon < close) return true;
+    const std::string_view digits = text.substr(colon + 1);
+    text = text.substr(0, colon);
+    return digits.empty() || (read_number(digits, port) && port != 0);
 }
 
-bool begin_alike(const ip::address_v6& a, const ip::address_v6& b, unsigned bits) {
-    const auto x = a.to_bytes(), y = b.to_bytes();
-    for (std::size_t i = 0; bits != 0; ++i) {
-        const unsigned here = std::min(bits, 8u);
-        const unsigned mask = 0xffu << (8 - here) & 0xffu;
-        if ((x[i] & mask) != (y[i] & mask)) return false;
-        bits -= here;
-    }
+bool take_brackets(std::string_view& text) {
+    if (!text.starts_with('[') || !text.ends_with(']')) return false;
+    text = text.substr(1, text.size() - 2);
     return true;
+}
+
+// What a target takes for a host, in the same way; no target otherwise.
+target host_of(std::string_view text) {
+    std::string form{text};
+    if (text.find(':') != text.npos) {
+        form = '[' + form + "]:1";
+    } else {
+        form += text == "unix" ? ".:1" : ":1";  // with the dot it is a name, not a path
+    }
+    error_code ec;
+    return target::parse(form, ec);
+}
+
+// [fd00::]/8 and [fd00::/8] as well.
+std::optional<network> read_network(std::string_view text) {
+    take_brackets(text);
+    const std::size_t slash = text.find('/');
+    std::string_view address = text.substr(0, slash);
+    take_brackets(address);
+    unsigned prefix = 0;
+    const target host = host_of(address);
+    if (!host.address() || !read_number(text.substr(slash + 1), prefix)) return {};
+    return network::with_prefix(*host.address(), prefix);
 }
 
 }  // namespace
 
 no_proxy::no_proxy(std::string_view text) {
-    constexpr std::string_view separators = ", \t";
-    for (;;) {
-        const std::size_t begin = text.find_first_not_of(separators);
-        if (begin == text.npos) return;
-        text.remove_prefix(begin);
-        const std::size_t end = std::min(text.find_first_of(separators), text.size());
-        add(text.substr(0, end));
-        text.remove_prefix(end);
+    for (std::string_view word = take_entry(text); !word.empty(); word = take_entry(text)) {
+        if (auto known = read(word)) {
+            entries_.push_back(std::move(*known));
+        } else {
+            ignored_.emplace_back(word);
+        }
     }
 }
 
-void no_proxy::add(std::string_view text) {
-    if (text == "*") {
-        all_ = true;
-        return;
+std::optional<no_proxy::entry> no_proxy::read(std::string_view text) {
+    entry out;
+    if (!take_port(text, out.port)) return {};
+    if (text == "*") return out;
+
+    if (text.find('/') != text.npos) {
+        out.addresses = read_network(text);
+        return out.addresses ? std::optional{out} : std::nullopt;
     }
-    entry e;
-    std::string_view host = text;
-    const std::size_t slash = text.find('/');
-    if (host.starts_with('[')) {
-        const std::size_t bracket = host.find(']');
-        if (bracket == host.npos) return;
-        const std::string_view behind = host.substr(bracket + 1);
-        host = host.substr(1, bracket - 1);
-        if (behind.starts_with(':')) {
-            if (!(e.port = number<std::uint16_t>(behind.substr(1)))) return;
-        } else if (!behind.empty() && !behind.starts_with('/')) {
-            return;
-        }
-    } else if (slash != text.npos) {
-        host = text.substr(0, slash);
-    } else if (std::ranges::count(host, ':') == 1) {
-        const std::size_t colon = host.find(':');
-        if (!(e.port = number<std::uint16_t>(host.substr(colon + 1)))) return;
-        host = host.substr(0, colon);
+    const bool is_in_brackets = take_brackets(text);
+    if (const target host = host_of(text); host.address()) {
+        out.addresses = network{*host.address()};
+        return out;
     }
-    boost::system::error_code not_an_address;
-    const ip::address address = ip::make_address(std::string{host}, not_an_address);
-    if (!not_an_address) {
-        e.network = as_v6(address);
-        if (slash != text.npos) {
-            const auto bits = number<unsigned>(text.substr(slash + 1));
-            const unsigned most = address.is_v4() ? 32 : 128;
-            if (!bits || *bits > most) return;
-            e.bits = *bits + (128 - most);
-        }
-        entries_.push_back(e);
-        return;
-    }
-    if (slash != text.npos) return;
-    if (host.starts_with("*.")) host.remove_prefix(1);
-    if (host.starts_with('.')) host.remove_prefix(1);
-    e.name = normal(host);
-    if (!e.name.empty() && e.name.find_first_of("*:[]") == std::string::npos) entries_.push_back(std::move(e));
+    if (is_in_brackets) return {};
+
+    out.is_what_is_under = text.starts_with("*.");
+    if (out.is_what_is_under) text.remove_prefix(1);
+    if (text.starts_with('.')) text.remove_prefix(1);
+    const target host = host_of(text);
+    if (host.empty() || host.address()) return {};
+    out.name = without_final_dot(text);
+    return out;
 }
 
-bool no_proxy::matches(std::string_view host, const std::optional<ip::address>& address, std::uint16_t port) const {
-    if (all_) return true;
-    const std::string name = normal(host);
-    const auto fits = [&](const entry& e) {
-        if (e.port && *e.port != port) return false;
-        if (e.name.empty()) return address && begin_alike(e.network, as_v6(*address), e.bits);
-        if (address || !name.ends_with(e.name)) return false;
-        return name.size() == e.name.size() || name[name.size() - e.name.size() - 1] == '.';
-    };
-    return std::ranges::any_of(entries_, fits);
+bool no_proxy::matches_name(const entry& e, std::string_view host) {
+    host = without_final_dot(host);
+    if (host.size() < e.name.size()) return false;
+    const std::size_t above = host.size() - e.name.size();
+    if (!std::ranges::equal(host.substr(above), e.name, {}, lower, lower)) return false;
+    return above == 0 ? !e.is_what_is_under : host[above - 1] == '.';
+}
+
+bool no_proxy::matches(
+    std::string_view host, const std::optional<asio::ip::address>& address, std::uint16_t port) const {
+    return std::ranges::any_of(entries_, [&](const entry& e) {
+        if (e.port != 0 && e.port != port) return false;
+        if (e.addresses) return address && e.addresses->contains(*address);
+        return e.name.empty() || (!address && matches_name(e, host));
+    });
 }
 
 }  // namespace dial::proxy

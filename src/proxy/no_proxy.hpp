@@ -1,5 +1,7 @@
-// Which targets need no proxy: what NO_PROXY says. Pure.
+// Which hosts are dialed without a proxy, as NO_PROXY lists them. Pure.
 #pragma once
+
+#include <proxy/network.hpp>
 
 #include <boost/asio/ip/address.hpp>
 
@@ -11,37 +13,45 @@
 
 namespace dial::proxy {
 
-// Entries separated by commas or spaces:
+// Entries are separated by commas, blanks or both:
 //
-//   *                           everything
-//   example.com, .example.com   the host and all names under it (as curl reads it; Go takes the second for the names alone)
-//   *.example.com               the same
-//   192.0.2.7, [2001:db8::1]    an address; an IPv4 address is equal to its IPv4-mapped form
-//   192.0.2.0/24, 2001:db8::/32 a block of addresses
-//   example.com:8443            at this port only; an IPv6 address with a port stands in brackets
+//   *                       every host
+//   example.com             this name and what is under it; .example.com is the same, as for curl (for Go, only what is under it)
+//   *.example.com           only what is under it
+//   192.0.2.7, 2001:db8::7  this address, in any of its forms
+//   10.0.0.0/8, fd00::/8    the addresses of this network; bits behind the prefix do not count
 //
-// Names compare without case and without the dot at their ends; a name is not looked up to compare it with addresses. What is none
-// of these is left out. localhost and loopback are nothing special.
+// Each may have a port behind it, example.com:8080 or [2001:db8::7]:8080, and is then about that port only. The case of
+// letters and a dot at the end of a name do not count, nor do the zones of addresses: no proxy has the links of this machine.
+// An IPv4 address that is mapped into IPv6 is the IPv4 address.
+//
+// Loopback is no exception, as for curl: who wants it direct lists it (Go never takes a proxy for it).
 class no_proxy {
 public:
     no_proxy() = default;
     explicit no_proxy(std::string_view text);
 
+    // `address`: what `host` is, if it is an address. That is matched by addresses and networks only; a name, which is not
+    // looked up here, by names only. An entry with a port does not match port 0, that of a service whose port is unknown.
     bool matches(
         std::string_view host, const std::optional<boost::asio::ip::address>& address, std::uint16_t port) const;
 
+    // Entries that are none of the above and match nothing, as written: 192.168.*, or 10.0.0.0/33.
+    const std::vector<std::string>& ignored() const { return ignored_; }
+
 private:
-    struct entry {
-        std::string name;                     // empty: an address
-        boost::asio::ip::address_v6 network;  // IPv4 is mapped
-        unsigned bits = 128;
-        std::optional<std::uint16_t> port;
+    struct entry {  // every host, where there is neither of these
+        std::optional<network> addresses = {};
+        std::string name = {};  // without a dot at its ends
+        bool is_what_is_under = false;
+        std::uint16_t port = 0;  // 0 for every port
     };
 
-    void add(std::string_view text);
+    static std::optional<entry> read(std::string_view text);
+    static bool matches_name(const entry& e, std::string_view host);
 
-    bool all_ = false;
     std::vector<entry> entries_;
+    std::vector<std::string> ignored_;
 };
 
 }  // namespace dial::proxy

@@ -1,102 +1,160 @@
 #include <proxy/url.hpp>
 
 #include <algorithm>
-#include <utility>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <system_error>
 
 namespace dial::proxy {
 namespace {
+
+// What is wrong, or nothing. Always a literal: where a URL is malformed, any part of it may be one of the password.
+using words = std::string_view;
+
+struct scheme {
+    std::string_view name;
+    proxy_kind kind;
+    std::uint16_t port;
+};
+
+constexpr scheme schemes[] = {
+    {"http", proxy_kind::http, 80},
+    {"https", proxy_kind::https, 443},
+    {"socks4", proxy_kind::socks4, 1080},
+    {"socks4a", proxy_kind::socks4a, 1080},
+    {"socks5", proxy_kind::socks5, 1080},
+    {"socks5h", proxy_kind::socks5h, 1080},
+};
+
+constexpr std::string_view end_of_scheme = "://";
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-std::optional<kind> kind_of(std::string_view scheme) {
-    std::string name{scheme};
-    std::ranges::transform(name, name.begin(), lower);
-    if (name == "http") return kind::http;
-    if (name == "https") return kind::https;
-    if (name == "socks4") return kind::socks4;
-    if (name == "socks4a") return kind::socks4a;
-    if (name == "socks5") return kind::socks5;
-    if (name == "socks5h" || name == "socks") return kind::socks5h;
+bool is_blank_or_control(char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
+}
+
+template <class Number>
+bool read_number(std::string_view digits, Number& out, int base) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out, base);
+    return error == std::errc{} && end == digits.data() + digits.size();
+}
+
+// Takes the scheme off the front of `rest`.
+words read_scheme(std::string_view& rest, scheme& out) {
+    const std::size_t end = std::min(rest.find_first_of(":/?#@"), rest.size());
+    if (!rest.substr(end).starts_with(end_of_scheme)) return {};
+    const std::string_view name = rest.substr(0, end);
+    rest.remove_prefix(end + end_of_scheme.size());
+    const auto same = [&](const scheme& s) { return std::ranges::equal(name, s.name, {}, lower); };
+    const auto* const found = std::ranges::find_if(schemes, same);
+    if (found == std::end(schemes))
+        return "its scheme is unknown; http, https, socks4, socks4a, socks5 and socks5h are known";
+    out = *found;
     return {};
 }
 
-const char* default_port(kind k) {
-    switch (k) {  // no default: the compiler names the case we forget
-        case kind::http: return "80";
-        case kind::https: return "443";
-        case kind::socks4:
-        case kind::socks4a:
-        case kind::socks5:
-        case kind::socks5h: break;
+words decode(std::string_view text, std::string& out) {
+    while (!text.empty()) {
+        const std::size_t percent = std::min(text.find('%'), text.size());
+        out += text.substr(0, percent);
+        text.remove_prefix(percent);
+        if (text.empty()) break;
+        std::uint8_t byte = 0;
+        if (text.size() < 3 || !read_number(text.substr(1, 2), byte, 16))
+            return "in the user or the password, two hexadecimal digits have to follow '%'; '%' itself is %25";
+        if (byte == 0) return "there is a NUL in the user or the password";
+        out += static_cast<char>(byte);
+        text.remove_prefix(3);
     }
-    return "1080";
+    return {};
 }
 
-int digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (const char l = lower(c); l >= 'a' && l <= 'f') return l - 'a' + 10;
-    return -1;
+words read_credentials(std::string_view text, proxy_url& out) {
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    out.has_credentials = !text.empty();
+    if (const words wrong = decode(text.substr(0, colon), out.user); !wrong.empty()) return wrong;
+    if (colon == text.size()) return {};
+    return decode(text.substr(colon + 1), out.password);
 }
 
-// RFC 3986 section 2.1; none if an escape is none, or is a NUL.
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string result;
-    for (std::size_t i = 0; i != text.size(); ++i) {
-        if (text[i] != '%') {
-            result += text[i];
-            continue;
-        }
-        if (i + 2 >= text.size()) return {};
-        const int high = digit(text[i + 1]), low = digit(text[i + 2]);
-        if (high < 0 || low < 0 || (high == 0 && low == 0)) return {};
-        result += static_cast<char>(high * 16 + low);
-        i += 2;
+// An address in brackets, as a target has it. RFC 6874 writes the '%' of a zone as %25; people write '%' alone, and as curl
+// has it "%25" with nothing behind it is interface 25.
+std::string without_escaped_percent(std::string_view host) {
+    constexpr std::string_view escaped = "%25";
+    std::string text{host};
+    const std::size_t percent = text.find('%');
+    if (percent == text.npos || std::string_view{text}.substr(percent, escaped.size()) != escaped) return text;
+    if (text.substr(percent + escaped.size()) == "]") return text;
+    return text.erase(percent + 1, escaped.size() - 1);
+}
+
+words read_host_and_port(std::string_view text, std::uint16_t port, proxy_url& out) {
+    const bool is_in_brackets = text.starts_with('[');
+    std::size_t end = std::min(text.find(is_in_brackets ? ']' : ':'), text.size());
+    if (is_in_brackets) {
+        if (end == text.size()) return "there is '[' without its ']'";
+        ++end;
     }
-    return result;
+    const std::string_view host = text.substr(0, end);
+    std::string_view rest = text.substr(end);
+    if (!rest.empty()) {
+        if (rest[0] != ':') return "only ':' and a port may follow ']'";
+        rest.remove_prefix(1);
+        if (rest.find(':') != rest.npos)
+            return "there is more than one ':' in host and port; an IPv6 address is written in brackets, as [::1]:1080";
+        if (!rest.empty() && (!read_number(rest, port, 10) || port == 0))
+            return "its port is no number from 1 to 65535";
+    }
+    if (host.empty()) return "there is no host";
+    error_code ec;
+    const std::string form = is_in_brackets ? without_escaped_percent(host) : std::string{host};
+    out.at = target::parse(form + ':' + std::to_string(port), ec);
+    if (ec || out.at.is_unix())  // a host called "unix" is no host of a target either
+        return is_in_brackets ? "there is no IPv6 address in the brackets"
+                              : "its host is neither a name nor an address";
+    return {};
 }
 
-bool has_port(std::string_view place) {
-    const std::size_t bracket = place.rfind(']');
-    return place.find(':', bracket == place.npos ? 0 : bracket) != place.npos;
+words read_url(std::string_view text, proxy_url& out) {
+    if (text.empty()) return "it is empty";
+    if (std::ranges::any_of(text, is_blank_or_control))
+        return "there is a space or a control character in it; a space in a password is written as %20";
+
+    scheme known = schemes[0];
+    if (const words wrong = read_scheme(text, known); !wrong.empty()) return wrong;
+    out.kind = known.kind;
+
+    const std::size_t end = std::min(text.find_first_of("/?#"), text.size());
+    const std::string_view path = text.substr(end);
+    if (path.find('@') != path.npos)  // not "no such port", which would be the half of a password
+        return "there is '@' behind '/', '?' or '#'; in a user or a password write %2F, %3F or %23 for these";
+    if (!path.empty() && path != "/") return "there is something behind host and port, where only '/' may be";
+
+    std::string_view host_and_port = text.substr(0, end);
+    if (const std::size_t at = host_and_port.rfind('@'); at != host_and_port.npos) {
+        if (const words wrong = read_credentials(host_and_port.substr(0, at), out); !wrong.empty()) return wrong;
+        host_and_port.remove_prefix(at + 1);
+    }
+    return read_host_and_port(host_and_port, known.port, out);
 }
 
 }  // namespace
 
-std::optional<url> parse_url(std::string_view text, std::string& flaw) {
-    const auto fail = [&](std::string why) {
-        flaw = std::move(why);
-        return std::optional<url>{};
-    };
-    url result;
-    if (const std::size_t end = text.find("://"); end != text.npos) {
-        const auto scheme = kind_of(text.substr(0, end));
-        if (!scheme)
-            return fail("the proxy's scheme is not known; http, https, socks4, socks4a, socks5 and socks5h are");
-        result.kind = *scheme;
-        text.remove_prefix(end + 3);
-    }
-    // A password may hold anything: its end is the last @.
-    if (const std::size_t at = text.rfind('@'); at != text.npos) {
-        const std::string_view both = text.substr(0, at);
-        const std::size_t colon = both.find(':');
-        auto user = percent_decoded(both.substr(0, colon));
-        auto password = percent_decoded(colon == both.npos ? std::string_view{} : both.substr(colon + 1));
-        if (!user || !password) return fail("the proxy's user or password is not percent-encoded as it has to be");
-        result.who = credentials{std::move(*user), std::move(*password)};
-        text.remove_prefix(at + 1);
-    }
-    if (text.ends_with('/')) text.remove_suffix(1);
-    if (text.find_first_of("/?#") != text.npos) return fail("the proxy has more behind its port than a proxy can have");
-    if (text.empty()) return fail("the proxy has no host");
-    std::string place{text};
-    if (!has_port(text)) place.append(":").append(default_port(result.kind));
-    error_code bad;
-    result.at = target::parse(place, bad);
-    if (bad || result.at.is_unix() || result.at.is_srv())
-        return fail("the proxy's host or port cannot be read; an IPv6 address stands in brackets");
-    return result;
+std::string_view name_of(proxy_kind kind) {
+    const auto* const found = std::ranges::find(schemes, kind, &scheme::kind);
+    return found != std::end(schemes) ? found->name : "unknown";
+}
+
+std::optional<proxy_url> parse_proxy_url(std::string_view text, std::string& flaw) {
+    proxy_url read;
+    flaw = read_url(text, read);
+    if (!flaw.empty()) return {};
+    return read;
 }
 
 }  // namespace dial::proxy

@@ -1,7 +1,6 @@
-// A proxy as environment variables and command lines write it. Pure.
+// The URL of a proxy, as curl takes it: [scheme://][user[:password]@]host[:port][/]. Pure.
 #pragma once
 
-#include <dial/credentials.hpp>
 #include <dial/target.hpp>
 
 #include <optional>
@@ -10,17 +9,24 @@
 
 namespace dial::proxy {
 
-enum class kind : unsigned char { http, https, socks4, socks4a, socks5, socks5h };
+enum class proxy_kind { http, https, socks4, socks4a, socks5, socks5h };
 
-struct url {
-    proxy::kind kind = proxy::kind::http;
-    target at;
-    credentials who;
+// Its scheme.
+std::string_view name_of(proxy_kind kind);
+
+struct proxy_url {
+    proxy_kind kind = proxy_kind::http;
+    target at = {};
+    std::string user = {}, password = {};  // decoded; there is no NUL in them
+    bool has_credentials = false;          // also where there is a user without a password, or the other way round
+    bool operator==(const proxy_url&) const = default;
 };
 
-// [scheme://][user[:password]@]host[:port][/], as curl and others read it: without a scheme it is http; user and password are
-// percent-encoded; where the port is missing it is 80, 443 for https, 1080 for SOCKS. None if there is a flaw, which `flaw` says
-// in words that have nothing of the credentials.
-std::optional<url> parse_url(std::string_view text, std::string& flaw);
+// Nothing where `text` is no such URL; then `flaw` says in a few words why, with nothing of the text in them.
+//
+// Without a scheme it is http. Without a port it is that of the scheme: 80, 443, or 1080 for SOCKS, as Go has it (curl takes
+// 1080 for http too). A user ends at the first ':', credentials at the last '@' before the path.
+// "socks://" is refused: it does not say which SOCKS it is, and programs differ.
+std::optional<proxy_url> parse_proxy_url(std::string_view text, std::string& flaw);
 
 }  // namespace dial::proxy

@@ -20,7 +20,7 @@ public:
     virtual ~proxy_choice() = default;
     virtual bool is_direct(const target& to) const = 0;
 
-    std::shared_ptr<const exchange_maker> maker;  // null: there is no proxy, and all is direct
+    std::shared_ptr<const exchange_maker> maker;
     target proxy;
     bool resolve_here = false;
 };
@@ -44,7 +44,6 @@ public:
 
 private:
     static connector<Stream> make(const connector<Stream>& next, const proxy_choice& choice, resolver names) {
-        if (!choice.maker) return next;
         connector<Stream> proxied = through(next, choice.proxy, choice.maker);
         return choice.resolve_here ? resolved(std::move(proxied), std::move(names)) : proxied;
     }
