@@ -51,6 +51,11 @@ install_what_is_missing() {
         command -v ip >/dev/null || missing+=(iproute2)
         command -v redis-server >/dev/null || services+=(redis-server)
         command -v nginx >/dev/null || services+=(nginx-light)
+        command -v microsocks >/dev/null || services+=(microsocks)
+        command -v tinyproxy >/dev/null || services+=(tinyproxy)
+        command -v squid >/dev/null || services+=(squid)
+        command -v openssl >/dev/null || missing+=(openssl)
+        installed libssl-dev || missing+=(libssl-dev)
     fi
     if [ "$tests" = fuzz ]; then
         command -v clang++ >/dev/null || missing+=(clang)

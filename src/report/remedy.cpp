@@ -84,6 +84,19 @@ const char* proxy_remedy(const error_code& error) {
     return "";
 }
 
+// OpenSSL's codes are not dial's to know, its words are.
+explanation explain_tls(std::string said, std::string_view category) {
+    const auto says = [&](std::string_view words) { return said.find(words) != said.npos; };
+    if (category == "asio.ssl.stream" && says("truncated"))
+        return {"the server hung up during the handshake", "does it speak TLS on this port?"};
+    if (says("wrong version number") || says("packet length too long") || says("http request"))
+        return {"what the server says is no TLS: " + said, "does it speak TLS on this port?"};
+    if (says("unsupported protocol") || says("protocol version"))
+        return {"no version of TLS that both speak: " + said, "dial speaks 1.2 and newer"};
+    if (says("certificate required")) return {std::move(said), "the server wants a client certificate"};
+    return {std::move(said), ""};
+}
+
 bool is_errno(const error_code& error) {
     return error.category() == boost::system::system_category() ||
         error.category() == boost::system::generic_category();
@@ -185,6 +198,8 @@ explanation explain(const error_code& error, bool unix_socket) {
         return {"the name servers failed", "check /etc/resolv.conf, and try another server"};
     if (error == netdb::service_not_found || error == netdb::socket_type_not_supported)
         return {"no such service", "give the port as a number, or see /etc/services"};
+    if (const std::string_view category = error.category().name(); category.starts_with("asio.ssl"))
+        return explain_tls(message(error), category);
     if (error.category() == dial_category() || error.category() == http_category() ||
         error.category() == socks5_category() || error.category() == socks4_category())
         return {message(error), proxy_remedy(error)};

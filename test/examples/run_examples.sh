@@ -286,7 +286,75 @@ run_http_get() {
     expect 1 '^HTTP 404 Not Found$' "$bin/http_get" 127.0.0.1 "$port" /nothing
 }
 
+# The same page over HTTP and HTTPS, and both proxies: real ones.
+run_http_over() {
+    local program
+    for program in nginx openssl microsocks tinyproxy; do
+        command -v "$program" >/dev/null || skip "no $program (apt install nginx-light openssl microsocks tinyproxy)"
+    done
+    mkdir -p "$tmp/www"
+    echo 'hello from nginx' >"$tmp/www/index.html"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost' -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>"$tmp/openssl.log" ||
+        fail "no certificate: $(cat "$tmp/openssl.log")"
+    export SSL_CERT_FILE=$tmp/cert.pem
+    start 'start worker process ' start_nginx PORT tls
+    local web=localhost:$port secure=localhost:$((port + 1))
+    start_listening microsocks -i 127.0.0.1 -p PORT
+    local socks=127.0.0.1:$port
+    start_listening start_tinyproxy PORT
+    local tunnel=127.0.0.1:$port
+
+    expect 0 '^hello from nginx$' "$bin/http_over" direct "$web"
+    expect 0 '^hello from nginx$' "$bin/http_over" socks5 "$web" "$socks"
+    said "^connected to $web through $socks in " "$tmp/out" || fail "not through the proxy"
+    expect 0 '^hello from nginx$' "$bin/http_over" tunnel "$web" "$tunnel"
+    said "^connected to $web through $tunnel in " "$tmp/out" || fail "not through the proxy"
+    expect 0 '^hello from nginx$' "$bin/http_over" tls "$secure"
+    said '^tls .* done, TLSv1.3' "$tmp/out" || fail "no handshake in the report"
+    expect 0 '^hello from nginx$' "$bin/http_over" tls-chain "$secure" "$socks" "$tunnel"
+    said "^proxy $tunnel .* tunnel open" "$tmp/out" && said "^proxy $socks .* tunnel open" "$tmp/out" ||
+        fail "not through both proxies"
+
+    expect 1 'the target refused the proxy.s connection' "$bin/http_over" socks5 127.0.0.1:1 "$socks"
+    SSL_CERT_FILE=$tmp/nothing expect 1 'self-signed certificate' "$bin/http_over" tls "$secure"
+    expect 1 'IP address mismatch' "$bin/http_over" tls "127.0.0.1:${secure#*:}"
+    expect 2 'the road is one of' "$bin/http_over" by-air "$web"
+}
+
+# As start, for a program that says nothing when it is ready: until its port takes connections.
+start_listening() {
+    local try
+    for try in {1..20}; do
+        port=$((10000 + RANDOM % 20000))
+        log=$tmp/log.$port
+        "${@//PORT/$port}" >"$log" 2>&1 &
+        pid=$!
+        if eventually 10 listening_or_gone "$pid" "$port" && running "$pid"; then
+            servers+=("$pid")
+            return 0
+        fi
+    done
+    fail "$1 does not start: $(cat "$log")"
+}
+listening() { ss -Hltn "sport = :$1" | grep -q .; }
+listening_or_gone() { listening "$2" || ! running "$1"; }
+
+start_tinyproxy() {
+    cat >"$tmp/tinyproxy.conf" <<EOF
+Port $1
+Listen 127.0.0.1
+Timeout 60
+Allow 127.0.0.1
+EOF
+    exec tinyproxy -d -c "$tmp/tinyproxy.conf"
+}
+
+# start_nginx PORT [tls]: with TLS at the next port.
 start_nginx() {
+    local tls=''
+    [ $# = 1 ] ||
+        tls="server { listen 127.0.0.1:$(($1 + 1)) ssl; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate $tmp/cert.pem; ssl_certificate_key $tmp/key.pem; root www; }"
     cat >"$tmp/nginx.conf" <<EOF
 daemon off;
 worker_processes 1;
@@ -301,6 +369,7 @@ http {
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     server { listen 127.0.0.1:$1; root www; }
+    $tls
 }
 EOF
     exec nginx -p "$tmp" -c nginx.conf

@@ -91,7 +91,7 @@ private:
     }
 
     void tell_why(retrying::give_up::cause why) {
-        if (words_for(why).empty()) return;
+        if (words_for(why).empty() || (why == retrying::give_up::cause::attempts && engine_.tries() == 1)) return;
         this->tell_phase("backoff");
         this->tell_phase_end("backoff", {}, words_for(why));
     }
