@@ -87,8 +87,9 @@ public:
     /// threads at once if the connector is used so. The request has an executor: the stream is to live on it. `f` may call
     /// the handler at once, from any thread; the connector's own promises are kept all the same:
     ///
-    /// - The request's deadline is kept, and cancellation, even if `f` knows nothing of them: it is told to stop through the
-    ///   handler's cancellation slot, and 20 ms later it is left to itself; what it brings after that is closed.
+    /// - Cancellation is kept, even if `f` knows nothing of it: it is told to stop through the handler's cancellation slot, and
+    ///   20 ms later it is left to itself; what it brings after that is closed.
+    /// - So is the request's deadline: `f` may keep it by itself; 20 ms after it, it is told to stop and left to itself.
     /// - If the caller wants a report, the request has one for `f` to pass on or to leave alone.
     ///
     /// `make_unconnected`, called with the executor or with nothing, makes the stream that failures carry; without it that is

@@ -429,6 +429,102 @@ case_dns() {
     first_line "^cannot connect to srv:_y\._tcp\.test: no such service"
 }
 
+# start_listening COMMAND...: in the background, PORT standing for a port that is tried, until that takes connections; sets
+# listening.
+start_listening() {
+    local try pid
+    for try in {1..20}; do
+        listening=$((10000 + RANDOM % 20000))
+        "${@//PORT/$listening}" >"$tmp/log.$listening" 2>&1 &
+        pid=$!
+        if eventually 10 listens_or_gone "$pid" && running "$pid"; then
+            servers+=("$pid")
+            return 0
+        fi
+    done
+    fail "$1 does not start: $(cat "$tmp/log.$listening")"
+}
+listens() { PATH=$PATH:/usr/sbin:/sbin ss -Hltn "sport = :$listening" | grep -q .; }
+listens_or_gone() { listens || ! running "$1"; }
+
+case_retry() {
+    start_v4
+    run 0 --retry 3 127.0.0.1 "$port"
+    lines 2 "$out"
+    no_line backoff
+    stop_echo_server
+    run 1 --retry 2 127.0.0.1 "$port"
+    first_line "^cannot connect to 127\.0\.0\.1:$port: connection refused"
+    [ "$(count "^127\.0\.0\.1:$port ")" = 3 ] || fail "not three tries"
+    [ "$(count '^backoff .* waited ')" = 2 ] || fail "not two pauses"
+    some_line '^backoff .* no more tries are allowed'
+    run 1 127.0.0.1 "$port"
+    lines 2 "$out"
+}
+
+case_terminal_retry() {
+    start_v4
+    stop_echo_server
+    on_terminal 80 "$dial" --retry 3 127.0.0.1 "$port"
+    [ "$(tail -n 8 "$out" | grep -cE "127\.0\.0\.1:$port ")" -ge 4 ] || fail "not four tries at the end: $(cat "$out")"
+}
+
+case_proxy() {
+    need microsocks microsocks
+    start_v4
+    start_listening microsocks -i 127.0.0.1 -p PORT -u user -P secret
+    local proxy=127.0.0.1:$listening
+    run 0 --proxy "socks5h://user:secret@$proxy" "localhost:$port"
+    some_line "^proxy $proxy .* tunnel open "
+    last_line "^connected to localhost:$port through $proxy in "
+    HTTPS_PROXY=socks5://user:secret@$proxy run 0 --proxy env "localhost:$port"
+    last_line " through $proxy in "
+    NO_PROXY=localhost HTTPS_PROXY=socks5://user:secret@$proxy run 0 --proxy env "localhost:$port"
+    last_line "^connected to 127\.0\.0\.1:$port in "
+    run 1 --proxy "socks5h://user:wrong@$proxy" "localhost:$port"
+    first_line 'the proxy does not accept the credentials; check the user and'
+    ! grep -q wrong "$out" "$err" || fail "the password is shown"
+    run 1 --proxy "$proxy" "localhost:$port"
+    first_line "the proxy's answer is not of its protocol|the proxy closed the connection"
+    run 0 --json --proxy "socks5h://user:secret@$proxy" "localhost:$port"
+    is_one_json_object "$out"
+    some_line '"name":"proxy",.*"target":"'"$proxy"'","note":null,"details":\{"bound":'
+    bad_usage '--proxy: .*scheme' --proxy 'ftp://user:secret@h' h:1
+    ! grep -q secret "$err" || fail "the password is shown"
+}
+
+case_tls() {
+    if "$dial" --tls h:1 2>&1 | grep -q 'built without OpenSSL'; then skip "dial was built without OpenSSL"; fi
+    need openssl openssl
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+        -addext 'subjectAltName=DNS:localhost' -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>"$tmp/openssl.log" ||
+        fail "no certificate: $(cat "$tmp/openssl.log")"
+    start_listening openssl s_server -accept 127.0.0.1:PORT -cert "$tmp/cert.pem" -key "$tmp/key.pem" -www -quiet -alpn h2
+    export SSL_CERT_FILE=$tmp/cert.pem
+    run 0 --tls "localhost:$listening"
+    some_line '^tls .* done, TLSv1\.3 '
+    last_line "^connected to 127\.0\.0\.1:$listening in "
+    run 0 --alpn http/1.1,h2 "localhost:$listening"
+    some_line '^tls .* done, TLSv1\.3, h2 '
+    run 0 --json --tls "localhost:$listening"
+    is_one_json_object "$out"
+    some_line '"name":"tls",.*"details":\{"protocol":"TLSv1.3",.*"subject":"CN=localhost","issuer":"CN=localhost"'
+    run 1 --tls "127.0.0.1:$listening"
+    grep -q 'IP address mismatch' <(tr -d '\n' <"$out") || fail "no reason"
+    run 0 --insecure "127.0.0.1:$listening"
+    SSL_CERT_FILE=$tmp/nothing run 1 --tls "localhost:$listening"
+    grep -q 'self-signed certificate' <(tr -d '\n' <"$out") || fail "no reason"
+    need microsocks microsocks
+    local secure=$listening
+    start_listening microsocks -i 127.0.0.1 -p PORT
+    run 0 --tls --proxy "socks5h://127.0.0.1:$listening" "localhost:$secure"
+    some_line '^proxy .* tunnel open '
+    some_line '^tls .* done'
+    start_v4
+    run 1 --tls --timeout 500ms "127.0.0.1:$port"
+    first_line "^cannot connect to 127\.0\.0\.1:$port: "
+}
+
 case_write_error() {
     start_v4
     [ -e /dev/full ] || skip "no /dev/full"

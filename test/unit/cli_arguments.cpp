@@ -141,6 +141,26 @@ TEST(cli_arguments, set_what_they_say) {
     EXPECT_EQ(read({"--timeout", "0", "h:1"}).with.timeout, 0s);
 }
 
+TEST(cli_arguments, build_the_connector) {
+    const arguments plain = read({"h:1"});
+    EXPECT_EQ(plain.proxy, "");
+    EXPECT_EQ(plain.retries, 0);
+    EXPECT_FALSE(plain.tls || plain.insecure);
+    const arguments a = read({"--tls", "--proxy", "socks5h://p:1080", "--retry", "3", "h:1"});
+    EXPECT_EQ(a.proxy, "socks5h://p:1080");
+    EXPECT_EQ(a.retries, 3);
+    EXPECT_TRUE(a.tls);
+    EXPECT_FALSE(a.insecure);
+    EXPECT_EQ(read({"--retry", "3", "unix:/x"}).retries, 3);
+}
+
+TEST(cli_arguments, alpn_and_insecure_imply_tls) {
+    const arguments a = read({"--alpn", "h2,http/1.1", "h:1"});
+    EXPECT_TRUE(a.tls);
+    EXPECT_THAT(a.alpn, testing::ElementsAre("h2", "http/1.1"));
+    EXPECT_TRUE(read({"--insecure", "h:1"}).tls);
+}
+
 TEST(cli_arguments, the_last_of_an_option_counts) {
     EXPECT_EQ(read({"--timeout", "1", "--timeout", "2", "h:1"}).with.timeout, 2s);
 }
@@ -233,6 +253,14 @@ TEST(cli_arguments, bad_ones_say_what_is_wrong) {
         {{"unix:/x", "--interface", "lo"}, "--interface is for hosts"},
         {{"h:1", "--interface", "sixteen_letters_"}, "an interface name has at most 15 characters"},
         {{"h:1", "--color", "blue"}, "--color: 'blue' is none of auto, always, never"},
+        {{"h:1", "--retry", "-1"}, "--retry: '-1' is no number from 0 to 1000"},
+        {{"h:1", "--retry", "1001"}, "--retry: '1001' is no number from 0 to 1000"},
+        {{"h:1", "--retry", "2x"}, "--retry: '2x' is no number from 0 to 1000"},
+        {{"h:1", "--proxy", ""}, "--proxy: no proxy"},
+        {{"unix:/x", "--proxy", "h"}, "--proxy is for hosts, not for a unix socket"},
+        {{"unix:/x", "--tls"}, "--tls is for hosts, not for a unix socket"},
+        {{"h:1", "--alpn", ""}, "--alpn: write the protocols as h2,http/1.1"},
+        {{"h:1", "--alpn", "h2,"}, "--alpn: write the protocols as h2,http/1.1"},
     };
     for (const auto& row : table) EXPECT_THAT(flaw(row.line), HasSubstr(row.said));
 }

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -14,6 +13,8 @@ namespace dial::detail {
 
 // One call of it. It completes when the callable calls its handler; or, where the callable does not do so in time after it was
 // told to stop, by itself. What comes later is dropped: a stream is closed.
+//
+// The callable is not called under the lock: it may wait for a thread that calls its handler. What comes meanwhile waits.
 template <class Stream, class Connector>
 class custom_operation final : public layer_operation<Stream> {
     using base = layer_operation<Stream>;
@@ -30,18 +31,23 @@ public:
         this->listen_for_cancellation();
         if (base::clock_now() >= this->deadline())
             return fail(std::move(held), called_from::the_caller, error::timeout);
+        work_ = asio::prefer(this->executor(), asio::execution::outstanding_work.tracked);
+        request what = this->with_report_inside(this->what()).check({});
+        held.unlock();
+        of_->call(std::move(what), inner_handler<custom_operation, Stream>{self()});
+        held.lock();
+        starting_ = false;
+        if (early_) return end(std::move(held), called_from::the_caller, early_->ec, std::move(early_->stream));
+        if (this->is_cancelled()) return tell_to_stop(asked_);
         if (this->deadline() != time_point::max()) arm(saturating_add(this->deadline(), grace));
-        starting_on_ = std::this_thread::get_id();
-        of_->call(this->with_report_inside(this->what()).check({}), inner_handler<custom_operation, Stream>{self()});
-        starting_on_ = {};
-        if (early_) end(std::move(held), called_from::the_caller, early_->ec, std::move(early_->stream));
     }
 
     void on_inner(error_code ec, Stream stream) {
         lock_type held = this->lock();
-        if (starting_on_ == std::this_thread::get_id())  // it is inside the caller's own call
-            return static_cast<void>(early_.emplace(ec, std::move(stream)));
-        if (!this->is_over()) end(std::move(held), called_from::anywhere, ec, std::move(stream));
+        if (this->is_over() || left_) return;
+        if (starting_) return static_cast<void>(early_.emplace(ec, std::move(stream)));
+        // Told to stop, it may call its handler right there, inside the caller's emit().
+        end(std::move(held), telling_ ? called_from::the_caller : called_from::anywhere, ec, std::move(stream));
     }
 
 private:
@@ -76,33 +82,49 @@ private:
         if (this->is_cancelled())
             return fail(std::move(held), called_from::the_executor, asio::error::operation_aborted);
         if (base::clock_now() < saturating_add(this->deadline(), grace)) return;
+        left_ = true;  // before it hears of it: it may call its handler at once
         base::on_cancelled(asio::cancellation_type::terminal);
         fail(std::move(held), called_from::the_executor, error::timeout);
     }
 
     void on_cancelled(asio::cancellation_type kind) override {
+        asked_ = kind;
+        if (!starting_ && !left_) tell_to_stop(kind);
+    }
+
+    void tell_to_stop(asio::cancellation_type kind) {
         if (!std::exchange(told_to_stop_, true)) arm(saturating_add(base::clock_now(), grace));
+        telling_ = true;
         base::on_cancelled(kind);
+        telling_ = false;
     }
 
     // The callable has called its handler, and its report is written, if it keeps one.
     void end(lock_type&& held, called_from from, error_code ec, Stream stream) {
         this->add_inside();
-        this->complete(std::move(held), from, ec, std::move(stream));
+        if (!ec) return finish(std::move(held), from, ec, std::move(stream));
+        base::drop(std::move(stream));
+        fail(std::move(held), from, ec);
     }
 
     // It has not, and may still write.
     void fail(lock_type&& held, called_from from, error_code ec) {
-        this->complete(std::move(held), from, ec, of_->unconnected(this->executor()));
+        finish(std::move(held), from, ec, of_->unconnected(this->executor()));
+    }
+
+    void finish(lock_type&& held, called_from from, error_code ec, Stream stream) {
+        const asio::any_io_executor work = std::move(work_);
+        this->complete(std::move(held), from, ec, std::move(stream));
     }
 
     void release() override { timer_.reset(); }
 
     const std::shared_ptr<const Connector> of_;
+    asio::any_io_executor work_;  // the callable may be busy elsewhere: the executor stays until the end
     std::optional<asio::steady_timer> timer_;
-    std::thread::id starting_on_;
     std::optional<result> early_;
-    bool told_to_stop_ = false;
+    asio::cancellation_type asked_ = asio::cancellation_type::none;
+    bool starting_ = true, telling_ = false, told_to_stop_ = false, left_ = false;
 };
 
 template <class Stream, class Callable, class MakeUnconnected>

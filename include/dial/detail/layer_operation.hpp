@@ -103,6 +103,9 @@ protected:
             handler_runs::with_the_dial);
     }
 
+    // A moved-from stream may live for longer than the handler takes; what it held does not.
+    static void drop(Stream&& stream) { [[maybe_unused]] const Stream closed{std::move(stream)}; }
+
     // --- The report ---
 
     bool told() const { return story_.has_value(); }
