@@ -53,8 +53,8 @@ session_pointer session_cache::take(std::string_view host, std::chrono::system_c
             taken = std::move(place->sessions.back());
             place->sessions.pop_back();
         } else {
-            ::SSL_SESSION_up_ref(place->sessions.back().get());
-            taken.reset(place->sessions.back().get());
+            // A copy: OpenSSL spoils the session of a connection that is closed without a good-bye.
+            taken.reset(::SSL_SESSION_dup(place->sessions.back().get()));
         }
     }
     if (place->sessions.empty()) {

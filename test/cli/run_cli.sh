@@ -465,8 +465,8 @@ case_retry() {
 case_terminal_retry() {
     start_v4
     stop_echo_server
-    on_terminal 80 "$dial" --retry 3 127.0.0.1 "$port"
-    [ "$(tail -n 8 "$out" | grep -cE "127\.0\.0\.1:$port ")" -ge 4 ] || fail "not four tries at the end: $(cat "$out")"
+    on_terminal 1 "rows 24 cols 80" --retry 3 127.0.0.1 "$port"
+    [ "$(tail -n 12 "$out" | grep -cE "127\.0\.0\.1:$port ")" -ge 4 ] || fail "not four tries at the end: $(cat "$out")"
 }
 
 case_proxy() {
