@@ -13,7 +13,7 @@ namespace dial {
 /// Connects through `next` to one of `targets`: to the first that can be connected to, in this order, shuffled, or raced.
 ///
 ///   auto db = dial::failover(dial::dialer(executor), {"db1.internal:5432", "db2.internal:5432"});
-///   auto stream = co_await db.connect("db");
+///   auto stream = co_await db.connect("db.internal:5432");
 ///
 /// They stand in for the request's target, which only names the whole in the report. A layer outside of this one sees that
 /// name: to have each server's certificate verified for its own, put `tls` inside, `failover(tls(...), {...})`. If all fail, the

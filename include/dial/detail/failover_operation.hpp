@@ -122,9 +122,12 @@ private:
             engine_.on_connected(one.target);
             result_ = error_code{};
             cancel_all(asio::cancellation_type::terminal);
-        } else if (ec) {
-            errors_.push_back(ec);
-            engine_.on_failed(one.target);
+        } else {
+            base::drop(std::move(stream));  // it may have connected nevertheless
+            if (ec) {
+                errors_.push_back(ec);
+                engine_.on_failed(one.target);
+            }
         }
         go_on(std::move(held), called_from::the_executor);
     }

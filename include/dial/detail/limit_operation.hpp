@@ -74,7 +74,7 @@ public:
 
     void wait_until(time_point when) override {
         const lock_type held = this->lock();
-        if (number_ && timer_ && when < armed_until_) arm(when);
+        if (number_ && timer_ && !this->is_cancelled() && when < armed_until_) arm(when);
     }
 
 private:
