@@ -493,6 +493,47 @@ case_proxy() {
     ! grep -q secret "$err" || fail "the password is shown"
 }
 
+# A proxy that wants credentials: Debian's squid.
+case_squid() {
+    PATH=$PATH:/usr/sbin:/sbin
+    need squid squid
+    need openssl openssl
+    local helper=/usr/lib/squid/basic_ncsa_auth
+    [ -x "$helper" ] || skip "no $helper"
+    chmod 755 "$tmp"  # squid becomes another user
+    printf 'user:%s\n' "$(openssl passwd -apr1 secret)" >"$tmp/passwords"
+    chmod 644 "$tmp/passwords"
+    start_v4
+    start_listening start_squid PORT "$helper"
+    local proxy=127.0.0.1:$listening
+    run 0 --proxy "http://user:secret@$proxy" "localhost:$port"
+    some_line "^proxy $proxy .* tunnel open, status 200 "
+    last_line "^connected to localhost:$port through $proxy in "
+    run 1 --proxy "http://$proxy" "localhost:$port"
+    first_line 'the proxy wants credentials'
+    run 1 --proxy "http://user:wrong@$proxy" "localhost:$port"
+    first_line 'the proxy wants credentials'
+    stop_echo_server
+    run 1 --proxy "http://user:secret@$proxy" "127.0.0.1:$port"
+    first_line '(HTTP status 503)|it cannot serve now'
+}
+start_squid() {
+    cat >"$tmp/squid.conf" <<EOF
+http_port 127.0.0.1:$1
+pid_filename none
+cache deny all
+access_log none
+cache_log /dev/null
+cache_store_log none
+shutdown_lifetime 0 seconds
+auth_param basic program $2 $tmp/passwords
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+EOF
+    exec squid -N -f "$tmp/squid.conf"
+}
+
 case_tls() {
     if "$dial" --tls h:1 2>&1 | grep -q 'built without OpenSSL'; then skip "dial was built without OpenSSL"; fi
     need openssl openssl
