@@ -17,8 +17,8 @@ namespace dial {
 /// A name goes to the proxy as a name. Bytes that the target sends right after the proxy's answer are the stream's: nothing is
 /// read past the answer.
 ///
-/// - Errors: those of `next` in reaching the proxy; `error::proxy_authentication_required` (status 407); any other status that
-///   opens no tunnel, in `http_category()`; `error::proxy_protocol` for what is no answer, or one whose head is larger than
+/// - Errors: those of `next` in reaching the proxy; `error::proxy_authentication_required` (status 407), or
+///   `error::proxy_authentication_failed` where there were credentials; any other status that opens no tunnel, in `http_category()`; `error::proxy_protocol` for what is no answer, or one whose head is larger than
 ///   `tunnel_options::max_head`; `error::proxy_closed`; `error::invalid_option` and `error::invalid_target`, before any system
 ///   call. The report has the phase as "proxy".
 /// - Deadline and cancellation count in every step. The connection to the proxy is closed by the time of a failure.

@@ -158,7 +158,7 @@ void tunnel_exchange::on_head() {
     if (status / 100 == 2) return succeed();
     if (status == 407)
         return give_up(
-            error::proxy_authentication_required, credentials_sent_ ? "it does not accept those that were given" : "");
+            credentials_sent_ ? error::proxy_authentication_failed : error::proxy_authentication_required);
     give_up({static_cast<int>(status), http_category()}, reason_of(parser.get().reason()));
 }
 

@@ -512,7 +512,7 @@ case_squid() {
     run 1 --proxy "http://$proxy" "localhost:$port"
     first_line 'the proxy wants credentials'
     run 1 --proxy "http://user:wrong@$proxy" "localhost:$port"
-    first_line 'the proxy wants credentials'
+    first_line 'the proxy does not accept the credentials'
     stop_echo_server
     run 1 --proxy "http://user:secret@$proxy" "127.0.0.1:$port"
     first_line '(HTTP status 503)|it cannot serve now'

@@ -155,8 +155,9 @@ bool is(const outcome& o, const std::string& result, const std::optional<int>& c
         return (o.error.category() == dial::socks5_category() || o.error.category() == dial::socks4_category()) &&
             o.error.value() == code;
     if (result == "proxy_status") return o.error.category() == dial::http_category() && o.error.value() == code;
-    if (result == "proxy_auth_required" || result == "proxy_no_acceptable_method")
-        return o.error == error::proxy_authentication_required;
+    if (result == "proxy_auth_required" || result == "proxy_no_acceptable_method")  // those that were given are no good
+        return o.error == error::proxy_authentication_required ||
+            (code == 407 && o.error == error::proxy_authentication_failed);
     if (result == "proxy_auth_failed") return o.error == error::proxy_authentication_failed;
     if (result == "proxy_unexpected_method" || result == "proxy_version" || result == "proxy_bad_reply" ||
         result == "header_too_large")
