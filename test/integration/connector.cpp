@@ -120,7 +120,7 @@ TEST_F(connector_of_a_function, passes_the_error_of_f_as_it_is) {
 TEST_F(connector_of_a_function, that_throws_throws_from_connect_and_the_handler_is_never_called) {
     const auto throws = [](request, handler_type) { throw std::runtime_error{"f's"}; };
     report story;
-    EXPECT_THROW(make(throws).connect({"db:1", &story, clock::now() + 1ms}, outcome.handler()), std::runtime_error);
+    EXPECT_THROW(make(throws).connect({"db:1", &story, clock::now() + 5ms}, outcome.handler()), std::runtime_error);
     run(io);
     EXPECT_EQ(outcome.calls, 0);
 }
@@ -152,7 +152,7 @@ TEST_F(connector_of_a_function, times_out_though_f_says_so_with_another_word_whe
     for (const auto when : {fake_network::when_told::ends_soon, fake_network::when_told::ends_at_once}) {
         connected each;
         network.told = when;
-        network.connector_on(io).connect({"db:1", nullptr, clock::now() + 1ms}, each.handler());
+        network.connector_on(io).connect({"db:1", nullptr, clock::now() + 5ms}, each.handler());
         run(io);
         expect(each, error::timeout);
     }
@@ -171,7 +171,7 @@ TEST_F(connector_of_a_function, leaves_it_to_f_to_keep_the_deadline) {
         });
     };
     report story;
-    make(keeps_it).connect({"db:1", &story, clock::now() + 1ms}, outcome.handler());
+    make(keeps_it).connect({"db:1", &story, clock::now() + 5ms}, outcome.handler());
     run(io);
     expect(outcome, asio::error::timed_out);
     EXPECT_EQ(phases_of(story), "greeting");
@@ -187,7 +187,7 @@ TEST_F(connector_of_a_function, times_out_at_once_when_the_deadline_has_passed_a
 
 TEST_F(connector_of_a_function, closes_what_f_brings_after_the_deadline) {
     network.told = fake_network::when_told::nothing;
-    network.connector_on(io).connect({"db:1", nullptr, clock::now() + 1ms}, outcome.handler());
+    network.connector_on(io).connect({"db:1", nullptr, clock::now() + 5ms}, outcome.handler());
     run(io);
     expect(outcome, error::timeout);
     network.end(0);
@@ -273,7 +273,7 @@ TEST_P(connector_cancellation, comes_too_late_once_f_has_called_its_handler) {
 
 TEST_P(connector_cancellation, before_the_deadline_is_cancellation) {
     network.told = fake_network::when_told::nothing;
-    network.connector_on(io).connect({"db:1", nullptr, clock::now() + 2ms}, outcome.handler(signal));
+    network.connector_on(io).connect({"db:1", nullptr, clock::now() + 5ms}, outcome.handler(signal));
     signal.emit(GetParam());
     run(io);
     expect(outcome, aborted);
@@ -303,7 +303,7 @@ TEST_F(connector_of_a_function, fills_the_report_though_f_leaves_it_alone) {
     report good, bad, late;
     make(connects_at_once()).connect({"db:1", &good}, outcome.handler());
     make(fails_with(refused)).connect({"db:2", &bad}, outcome.handler());
-    network.connector_on(io).connect({"db:3", &late, clock::now() + 1ms}, outcome.handler());
+    network.connector_on(io).connect({"db:3", &late, clock::now() + 5ms}, outcome.handler());
     run(io);
     EXPECT_TRUE(good.ok());
     EXPECT_EQ(good.target(), "db:1");
@@ -336,7 +336,7 @@ TEST_F(connector_of_a_function, puts_what_f_reports_into_the_callers_report) {
 TEST_F(connector_of_a_function, leaves_the_callers_report_alone_after_the_handler) {
     network.told = fake_network::when_told::nothing;
     auto story = std::make_unique<report>();
-    network.connector_on(io).connect({"db:1", story.get(), clock::now() + 1ms}, outcome.handler());
+    network.connector_on(io).connect({"db:1", story.get(), clock::now() + 5ms}, outcome.handler());
     report* const inside = network[0].what.report();
     run(io);
     expect(outcome, error::timeout);
@@ -653,7 +653,7 @@ TEST(connector_of, a_connector_that_is_gone_leaves_its_connects_alone) {
 TEST(connector_destruction, of_the_io_context_releases_what_is_pending) {
     const auto alive = std::make_shared<int>();
     {
-        asio::io_context io, other;
+        asio::io_context other, io;
         // f keeps its handler where Asio keeps handlers, and a stream with it.
         const connector<fake_stream> c{io, [](request what, handler_type handler) {
                                            auto timer = std::make_unique<asio::steady_timer>(what.executor(), 1h);

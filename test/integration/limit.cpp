@@ -159,9 +159,9 @@ TEST_F(limit_layer, gives_the_place_of_a_failure_back) {
 
 TEST_F(limit_layer, gives_the_place_of_a_timeout_back) {
     const auto c = limit(inside, 1);
-    c.connect({"db:1", nullptr, clock::now() + 1ms}, first.handler());
+    c.connect({"db:1", nullptr, clock::now() + 5ms}, first.handler());
     c.connect("db:2", second.handler());
-    while (network.asked() != 2 && io.run_one()) {}
+    while (network.asked() != 2 && io.run_one_for(5s) != 0) {}
     ASSERT_EQ(network.asked(), 2u);
     expect(first, error::timeout);
     network.end(1);
@@ -330,11 +330,11 @@ TEST_F(limit_layer, ends_one_that_waits_at_its_deadline) {
     const auto c = limit(inside, 1);
     c.connect("db:1", first.handler());
     const auto begun = clock::now();
-    c.connect({"db:2", nullptr, begun + 2ms}, second.handler());
+    c.connect({"db:2", nullptr, begun + 5ms}, second.handler());
     c.connect("db:3", third.handler());
-    while (second.calls == 0 && io.run_one()) {}
+    while (second.calls == 0 && io.run_one_for(5s) != 0) {}
     expect(second, error::timeout);
-    EXPECT_GE(clock::now(), begun + 2ms);
+    EXPECT_GE(clock::now(), begun + 5ms);
     EXPECT_LT(clock::now(), begun + 5s);
     network.end(0);
     run_ready(io);
@@ -349,8 +349,8 @@ TEST_F(limit_layer, ends_one_at_its_deadline_that_waits_for_the_next_second) {
     const auto c = limit(at_once, limit_options().per_second(0.01));
     const auto begun = clock::now();
     c.connect("db:1", first.handler());
-    c.connect({"db:2", nullptr, begun + 2ms}, second.handler());
-    c.connect({"db:3", nullptr, begun + 2ms}, third.handler());
+    c.connect({"db:2", nullptr, begun + 5ms}, second.handler());
+    c.connect({"db:3", nullptr, begun + 5ms}, third.handler());
     run(io);
     expect(first, success);
     expect(second, error::timeout);
@@ -422,9 +422,9 @@ TEST_F(limit_layer, has_the_wait_as_a_phase_in_the_report) {
     connected each;
     c.connect({"db:1", &at_once}, first.handler());
     c.connect({"db:2", &waited}, second.handler());
-    c.connect({"db:3", &timed_out, clock::now() + 1ms}, third.handler());
+    c.connect({"db:3", &timed_out, clock::now() + 5ms}, third.handler());
     c.connect({"db:4", &cancelled}, each.handler(signal));
-    while (third.calls == 0 && io.run_one()) {}
+    while (third.calls == 0 && io.run_one_for(5s) != 0) {}
     signal.emit(asio::cancellation_type::terminal);
     run_ready(io);
     network.end(0);

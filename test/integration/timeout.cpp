@@ -40,11 +40,11 @@ TEST_F(timeout_layer, limits_each_connect_by_itself) {
 
 TEST_F(timeout_layer, ends_what_takes_longer) {
     const auto begun = clock::now();
-    timeout(inside, 2ms).connect("db:1", outcome.handler());
+    timeout(inside, 5ms).connect("db:1", outcome.handler());
     EXPECT_EQ(outcome.calls, 0);
     run(io);
     expect(outcome, error::timeout);
-    EXPECT_GE(clock::now(), begun + 2ms);
+    EXPECT_GE(clock::now(), begun + 5ms);
     EXPECT_LT(clock::now(), begun + 5s);
     EXPECT_EQ(network[0].told.size(), 1u);
 }
@@ -57,7 +57,8 @@ TEST_F(timeout_layer, includes_everything_inside_it) {
     const auto begun = clock::now();
     timeout(tries, 10ms).connect("db:1", outcome.handler());
     run(io);
-    expect(outcome, refused);  // of the last try that there was time for
+    EXPECT_EQ(outcome.calls, 1);  // with the error of the last try that there was time for
+    EXPECT_TRUE(outcome.ec == refused || outcome.ec == error::timeout) << outcome.ec.message();
     EXPECT_GE(calls, 1);
     EXPECT_LE(calls, 11);
     EXPECT_LT(clock::now(), begun + 5s);
@@ -117,7 +118,7 @@ TEST_F(timeout_layer, takes_any_unit) {
 
 TEST_F(timeout_layer, adds_nothing_to_the_report_and_tells_of_the_timeout) {
     report story;
-    timeout(inside, 1ms).connect({"db:1", &story}, outcome.handler());
+    timeout(inside, 5ms).connect({"db:1", &story}, outcome.handler());
     run(io);
     EXPECT_EQ(story.error(), error::timeout);
     EXPECT_TRUE(story.phases().empty());
