@@ -92,6 +92,8 @@ public:
     /// - So is the request's deadline: `f` may keep it by itself; 20 ms after it, it is told to stop and left to itself.
     /// - If the caller wants a report, the request has one for `f` to pass on or to leave alone.
     ///
+    /// `f` must not wait for a thread that may be cancelling this connect: under other layers it is called under their locks.
+    ///
     /// `make_unconnected`, called with the executor or with nothing, makes the stream that failures carry; without it that is
     /// `Stream(executor)`.
     template <detail::executor Executor, class Callable, class MakeUnconnected = detail::make_stream<Stream>>

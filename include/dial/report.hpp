@@ -22,7 +22,7 @@ namespace dial {
 class report {
 public:
     /// A stretch of the whole: "resolve", "race", of unix sockets "connect"; of layers "proxy", "tls", "wait" (for a place in
-    /// a limit), "backoff" (between two tries). The whole itself is total().
+    /// a limit), "backoff" (between two tries), "breaker" (refused). The whole itself is total().
     class phase {
     public:
         phase() = default;
