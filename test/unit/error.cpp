@@ -9,7 +9,9 @@
 
 namespace {
 
-constexpr dial::error every_error[] = {dial::error::timeout, dial::error::no_addresses, dial::error::invalid_target};
+constexpr dial::error every_error[] = {dial::error::timeout, dial::error::no_addresses, dial::error::invalid_target,
+    dial::error::invalid_option, dial::error::proxy_authentication_required, dial::error::proxy_authentication_failed,
+    dial::error::proxy_protocol, dial::error::proxy_closed, dial::error::proxy_unsupported, dial::error::breaker_open};
 
 TEST(error, converts_to_error_code_by_itself) {
     const dial::error_code ec = dial::error::timeout;
@@ -48,6 +50,51 @@ TEST(error, each_message_is_its_own) {
     for (const dial::error a : every_error)
         for (const dial::error b : every_error)
             EXPECT_EQ(a == b, dial::error_code{a}.message() == dial::error_code{b}.message());
+}
+
+TEST(error, an_https_proxy_is_told_where_to_go) {
+    EXPECT_NE(
+        dial::error_code{dial::error::proxy_unsupported}.message().find("http_tunnel(tls(...))"), std::string::npos);
+}
+
+TEST(error, an_invalid_option_is_an_invalid_argument) {
+    EXPECT_EQ(dial::error_code{dial::error::invalid_option}, std::errc::invalid_argument);
+}
+
+TEST(error, replies_of_socks5_proxies_about_the_target_equal_conditions) {
+    const auto reply = [](int value) { return dial::error_code{value, dial::socks5_category()}; };
+    EXPECT_EQ(reply(3), std::errc::network_unreachable);
+    EXPECT_EQ(reply(4), std::errc::host_unreachable);
+    EXPECT_EQ(reply(5), std::errc::connection_refused);
+    EXPECT_EQ(reply(6), std::errc::timed_out);
+    for (const int value : {1, 2, 7, 8, 9, 255}) {
+        EXPECT_TRUE(reply(value).failed());
+        EXPECT_NE(reply(value), std::errc::connection_refused);
+        EXPECT_NE(reply(value).message().find("SOCKS5 reply " + std::to_string(value)), std::string::npos);
+    }
+    EXPECT_NE(reply(5), boost::asio::error::connection_refused) << "that would be the proxy's";
+}
+
+TEST(error, every_reply_of_socks4_proxies_is_a_failure_zero_included) {
+    for (const int value : {0, 91, 92, 93, 255}) {
+        const dial::error_code ec{value, dial::socks4_category()};
+        EXPECT_TRUE(ec.failed());
+        EXPECT_NE(ec.message().find("SOCKS4 reply " + std::to_string(value)), std::string::npos);
+    }
+}
+
+TEST(error, statuses_of_http_proxies_have_their_number) {
+    EXPECT_EQ((dial::error_code{504, dial::http_category()}), std::errc::timed_out);
+    for (const int value : {101, 400, 403, 404, 405, 429, 500, 502, 503, 504, 599}) {
+        const dial::error_code ec{value, dial::http_category()};
+        EXPECT_NE(ec.message().find("HTTP status " + std::to_string(value)), std::string::npos);
+    }
+}
+
+TEST(error, the_categories_of_proxies_have_names) {
+    EXPECT_STREQ(dial::socks5_category().name(), "dial.socks5");
+    EXPECT_STREQ(dial::socks4_category().name(), "dial.socks4");
+    EXPECT_STREQ(dial::http_category().name(), "dial.http");
 }
 
 TEST(error, timeout_equals_the_timed_out_that_people_know) {
