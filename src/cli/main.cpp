@@ -203,7 +203,7 @@ int run(const std::vector<std::string>& words) {
     } else {
         session one{*arguments, out};
         const dial::report& result = one.run();
-        if (result.error() == dial::error::invalid_option)  // nothing was tried
+        if (result.error() == dial::error::invalid_option && result.failed_phase())  // nothing was tried
             throw cli::usage_error{"--proxy: " + result.failed_phase()->note};
         ok = result.ok();
         if (!ok) signal = one.interrupted_by();
