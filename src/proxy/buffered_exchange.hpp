@@ -24,13 +24,17 @@ public:
 
     void on_sent() final { wipe(); }
 
-    void on_end() override { give_up(error::proxy_closed); }
+    void on_end() final {
+        if (!is_over()) on_cut();
+    }
 
     std::string note() const final { return note_; }
     std::vector<phase_detail> details() const final { return details_; }
 
 protected:
     virtual std::size_t wanted() const = 0;
+    // The proxy hung up in the middle.
+    virtual void on_cut() { give_up(error::proxy_closed); }
 
     bool is_over() const { return error_ || open_; }
     void say(std::string bytes) {
@@ -55,6 +59,9 @@ private:
     std::string note_;
     std::vector<phase_detail> details_;
 };
+
+// What a proxy says of itself, for a report: of one line, without what would move a cursor.
+std::string shown(std::string_view text);
 
 // What else it may be that answers like this; empty if that cannot be told.
 std::string what_answers(std::string_view first_bytes);

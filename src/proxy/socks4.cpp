@@ -48,7 +48,8 @@ std::size_t socks4_exchange::on_received(std::string_view bytes) {
 void socks4_exchange::take_in() {
     if (got_.empty()) return;
     if (got_[0] != 0) return give_up(error::proxy_protocol, got_[0] == 5 ? "it answers as SOCKS5" : what_answers(got_));
-    if (got_.size() < reply_size) return;
+    // Of a reply that says no, the rest is of no interest, and may not come.
+    if (got_.size() < 2 || (byte(got_[1]) == granted && got_.size() < reply_size)) return;
     if (byte(got_[1]) != granted) return give_up({static_cast<int>(byte(got_[1])), socks4_category()});
     const auto part = [&](std::size_t at) { return std::to_string(byte(got_[at])); };
     add_detail("bound",

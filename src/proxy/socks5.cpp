@@ -38,6 +38,7 @@ void socks5_exchange::begin(const credentials& who) {
         // RFC 1929 section 2 has one byte for each length. It asks for at least one byte too; of the password, not everybody does.
         if (who.user().empty() || who.user().size() > 255 || who.password().size() > 255)
             return give_up(error::invalid_option, "SOCKS5 takes a user of 1 to 255 bytes and a password of up to 255");
+        has_credentials_ = true;
         password_message_ = std::string{'\1'} + with_size(who.user()) + with_size(who.password());
     }
     if (password_message_.empty())
@@ -127,14 +128,15 @@ void socks5_exchange::on_reply_head() {
 
 void socks5_exchange::on_reply() {
     if (got_.size() != needed_) return;
-    add_detail("bound", bound_text());
+    // A name is whatever the proxy likes: where it knows credentials, they may be in it.
+    if (got_[3] != is_name || !has_credentials_) add_detail("bound", bound_text());
     succeed();
 }
 
 std::string socks5_exchange::bound_text() const {
     const std::string_view address = std::string_view{got_}.substr(4, got_.size() - 6);
     const auto port = std::to_string(byte(got_[got_.size() - 2]) << 8 | byte(got_.back()));
-    if (got_[3] == is_name) return std::string{address.substr(1)}.append(":").append(port);
+    if (got_[3] == is_name) return shown(address.substr(1)).append(":").append(port);
     if (got_[3] == is_v4) {
         boost::asio::ip::address_v4::bytes_type bytes;
         std::ranges::copy(address, bytes.begin());
@@ -145,7 +147,7 @@ std::string socks5_exchange::bound_text() const {
     return std::string{"["}.append(boost::asio::ip::address_v6{bytes}.to_string()).append("]:").append(port);
 }
 
-void socks5_exchange::on_end() {
+void socks5_exchange::on_cut() {
     give_up(error::proxy_closed, awaiting_ == awaiting::authentication ? "it did so when it had the credentials" : "");
 }
 

@@ -19,10 +19,10 @@ public:
     socks5_exchange(destination to, const credentials& who) : to_{std::move(to)} { begin(who); }
 
     std::size_t on_received(std::string_view bytes) override;
-    void on_end() override;
 
 protected:
     std::size_t wanted() const override { return needed_ - got_.size(); }
+    void on_cut() override;
 
 private:
     enum class awaiting : unsigned char { method, authentication, reply_head, reply };
@@ -42,6 +42,7 @@ private:
     std::string got_;               // of the message that is awaited
     std::size_t needed_ = 2;
     awaiting awaiting_ = awaiting::method;
+    bool has_credentials_ = false;
 };
 
 }  // namespace dial::proxy

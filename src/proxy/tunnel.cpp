@@ -50,6 +50,11 @@ bool same(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, [](char x, char y) { return (x | 0x20) == (y | 0x20); });
 }
 
+bool is_about_the_connection(std::string_view name) {
+    return same(name, "content-length") || same(name, "transfer-encoding") || same(name, "connection") ||
+        same(name, "proxy-connection") || same(name, "upgrade");
+}
+
 bool frames_the_request(std::string_view name) {
     return same(name, "host") || same(name, "content-length") || same(name, "transfer-encoding");
 }
@@ -67,23 +72,26 @@ std::size_t matched(std::string_view text) {
     return 0;
 }
 
-// RFC 9110 section 9.3.6: in an answer to CONNECT a length or chunks mean nothing, so that both may be there. Beast would not
-// have that: to it they become headers of other names.
+// RFC 9110 section 9.3.6: in an answer to CONNECT a length or chunks mean nothing, so that both may be there, and what it says
+// of the connection is over with it. Beast looks at all that: to it they become headers of other names.
 void hide_framing(std::string& head) {
     for (std::size_t line = head.find("\r\n"); line != head.npos; line = head.find("\r\n", line + 2)) {
         const std::size_t name = line + 2, colon = head.find(':', name);
         if (colon == head.npos) return;
         const std::string_view text = std::string_view{head}.substr(name, colon - name);
-        if (same(text, "content-length") || same(text, "transfer-encoding")) head[name] = 'X';
+        if (is_about_the_connection(text)) head[name] = 'X';
     }
 }
 
 std::string reason_of(boost::beast::string_view reason) {
     constexpr std::size_t longest = 80;
-    std::string text{reason.substr(0, longest)};
-    std::ranges::replace_if(
-        text, [](char c) { return is_control(c) || (c & 0x80) != 0; }, '?');
-    return text;
+    return shown({reason.data(), std::min(reason.size(), longest)});
+}
+
+// RFC 9112 section 4 wants a space behind the status, also where no reason follows. Not everybody sends it.
+void add_missing_space(std::string& head) {
+    constexpr std::size_t behind_status = 12;
+    if (head.size() > behind_status && head[behind_status] == '\r') head.insert(behind_status, 1, ' ');
 }
 
 }  // namespace
@@ -91,7 +99,7 @@ std::string reason_of(boost::beast::string_view reason) {
 void tunnel_exchange::begin(const destination& to, const tunnel_options& options) {
     const std::string authority = authority_of(to);
     if (to.host.empty() && !to.address) return give_up(error::invalid_target, "there is no host");
-    if (has_control(authority) || authority.find(' ') != std::string::npos)
+    if (has_control(authority) || to.host.find_first_of(" /?#@\\") != std::string::npos)
         return give_up(error::invalid_target, "there is a character in the name that HTTP cannot say");
     std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     if (const credentials& who = options.credentials(); !who.empty()) {
@@ -106,8 +114,8 @@ void tunnel_exchange::begin(const destination& to, const tunnel_options& options
         if (!is_token(name)) return give_up(error::invalid_option, "a header's name is no token");
         if (has_control(value)) return give_up(error::invalid_option, "there is a control character in header " + name);
         if (frames_the_request(name)) return give_up(error::invalid_option, "header " + name + " cannot be set");
-        if (same(name, "proxy-authorization") && credentials_sent_)
-            return give_up(error::invalid_option, "both credentials and a header Proxy-Authorization are given");
+        if (same(name, "proxy-authorization") && std::exchange(credentials_sent_, true))
+            return give_up(error::invalid_option, "there are two authorizations");
         request.append(name).append(": ").append(value).append("\r\n");
     }
     say(request.append("\r\n"));
@@ -143,6 +151,7 @@ void tunnel_exchange::on_head() {
     parser.body_limit(boost::none);
     parser.skip(true);
     std::string head = head_;
+    add_missing_space(head);
     hide_framing(head);
     boost::beast::error_code failed;
     parser.put(boost::asio::buffer(head), failed);
@@ -157,9 +166,21 @@ void tunnel_exchange::on_head() {
     add_detail("status", std::to_string(status));
     if (status / 100 == 2) return succeed();
     if (status == 407)
-        return give_up(
-            credentials_sent_ ? error::proxy_authentication_failed : error::proxy_authentication_required);
-    give_up({static_cast<int>(status), http_category()}, reason_of(parser.get().reason()));
+        return give_up(credentials_sent_ ? error::proxy_authentication_failed : error::proxy_authentication_required);
+    give_up({static_cast<int>(status), http_category()},
+        credentials_sent_ ? std::string{} : reason_of(parser.get().reason()));  // it may say them again
+}
+
+// A refusal is one as soon as its first line is there.
+void tunnel_exchange::on_cut() {
+    const std::size_t line = head_.find("\r\n");
+    if (line != head_.npos) {
+        head_.resize(line);
+        head_ += end_of_head;
+        const bool is_refusal = head_.size() > 9 && head_[9] != '1' && head_[9] != '2';
+        if (is_refusal) on_head();
+    }
+    if (!is_over()) give_up(error::proxy_closed);
 }
 
 }  // namespace dial::proxy

@@ -23,6 +23,7 @@ public:
 
 protected:
     std::size_t wanted() const override;
+    void on_cut() override;
 
 private:
     void begin(const destination& to, const tunnel_options& options);

@@ -171,6 +171,88 @@ TEST(proxy_socks4, has_no_word_for_some_addresses) {
     }
 }
 
+TEST(proxy_exchanges, an_end_that_was_there_stays) {
+    tunnel_exchange open{host, {}};
+    sent_by(open);
+    open.on_received("HTTP/1.1 200 OK\r\n\r\n");
+    open.on_end();
+    EXPECT_TRUE(std::holds_alternative<exchange::tunnel_is_open>(open.next()));
+    socks5_exchange refused{host, {}};
+    sent_by(refused);
+    refused.on_received(std::string{"\5\0", 2});
+    sent_by(refused);
+    refused.on_received(std::string{"\5\5", 2});
+    refused.on_end();
+    EXPECT_EQ(error_of(refused), (error_code{5, socks5_category()}));
+}
+
+TEST(proxy_exchanges, a_refusal_that_is_cut_is_a_refusal) {
+    socks4_exchange four{host, "", socks4_names::taken};
+    sent_by(four);
+    four.on_received(std::string{"\0\x5b", 2});
+    four.on_end();
+    EXPECT_EQ(error_of(four), (error_code{91, socks4_category()}));
+    for (const auto& [said, expected] : {std::pair{"HTTP/1.1 403 Forbidden\r\nX: y", error_code{403, http_category()}},
+             std::pair{"HTTP/1.1 407 No\r\n", error_code{error::proxy_authentication_required}},
+             std::pair{"HTTP/1.1 200 OK\r\nX: y", error_code{error::proxy_closed}},
+             std::pair{"HTTP/1.1 403 Forb", error_code{error::proxy_closed}}}) {
+        tunnel_exchange e{host, {}};
+        sent_by(e);
+        e.on_received(said);
+        e.on_end();
+        EXPECT_EQ(error_of(e), expected) << said;
+    }
+}
+
+TEST(proxy_exchanges, a_proxy_that_says_the_credentials_again_is_not_quoted) {
+    tunnel_exchange http{host, tunnel_options({"user", "s3cret"})};
+    sent_by(http);
+    http.on_received("HTTP/1.1 403 s3cret dXNlcjpzM2NyZXQ=\r\n\r\n");
+    EXPECT_TRUE(error_of(http));
+    EXPECT_EQ(http.note(), "");
+    socks5_exchange socks{host, {"user", "s3cret"}};
+    sent_by(socks);
+    socks.on_received(std::string{"\5\0", 2});
+    sent_by(socks);
+    socks.on_received(std::string{"\5\0\0\3\6s3cret\0\x50", 13});
+    EXPECT_TRUE(std::holds_alternative<exchange::tunnel_is_open>(socks.next()));
+    EXPECT_TRUE(socks.details().empty());
+}
+
+TEST(proxy_exchanges, a_bound_name_cannot_move_the_cursor) {
+    socks5_exchange e{host, {}};
+    sent_by(e);
+    e.on_received(std::string{"\5\0", 2});
+    sent_by(e);
+    e.on_received(std::string{"\5\0\0\3\4\x1b[2J\0\x50", 11});
+    ASSERT_EQ(e.details().size(), 1u);
+    EXPECT_EQ(e.details()[0].value, "?[2J:80");
+}
+
+TEST(proxy_tunnel, takes_what_an_answer_says_of_the_connection_for_nothing) {
+    for (const char* const header : {"Connection: ,;=", "Proxy-Connection: @", "Upgrade: \"", "Content-Length: x"}) {
+        tunnel_exchange e{host, {}};
+        sent_by(e);
+        e.on_received(std::string{"HTTP/1.1 200 OK\r\n"} + header + "\r\n\r\n");
+        EXPECT_TRUE(std::holds_alternative<exchange::tunnel_is_open>(e.next())) << header << e.note();
+    }
+}
+
+TEST(proxy_tunnel, takes_a_status_without_a_space_behind_it) {
+    tunnel_exchange e{host, {}};
+    sent_by(e);
+    e.on_received("HTTP/1.1 200\r\n\r\n");
+    EXPECT_TRUE(std::holds_alternative<exchange::tunnel_is_open>(e.next()));
+}
+
+TEST(proxy_tunnel, says_if_a_socks_proxy_answers) {
+    tunnel_exchange e{host, {}};
+    sent_by(e);
+    e.on_received(std::string{"\5\xff", 2});
+    EXPECT_EQ(error_of(e), error::proxy_protocol);
+    EXPECT_THAT(e.note(), HasSubstr("SOCKS5"));
+}
+
 // --- What a proxy can be asked for ---
 
 TEST(proxy_destination, is_a_host_and_a_port) {
