@@ -151,6 +151,10 @@ SSL* tls_client::make_unconnected() const {
     return connection;
 }
 
+void tls_client::on_failed(const SSL* connection) {
+    tls::forget_sessions(connection);
+}
+
 handshake_story tls_client::tell(const SSL* connection) {
     return tls::tell(connection);
 }

@@ -17,6 +17,7 @@ struct memory {
     std::shared_ptr<session_cache> sessions;
     std::string host;
     std::string subject, issuer, reason;  // of the certificate that was not accepted
+    bool tried_to_resume = false;
 };
 
 void forget(void*, void* kept, CRYPTO_EX_DATA*, int, long, void*) {
@@ -110,10 +111,15 @@ void verify(SSL* connection, bool on) {
 }
 
 void resume(SSL* connection) {
-    const memory* const kept = memory_of(connection);
+    memory* const kept = memory_of(connection);
     if (!kept || !kept->sessions) return;
     if (const session_pointer session = kept->sessions->take(kept->host, std::chrono::system_clock::now()))
-        ::SSL_set_session(connection, session.get());
+        kept->tried_to_resume = ::SSL_set_session(connection, session.get()) == 1;
+}
+
+void forget_sessions(const SSL* connection) {
+    const memory* const kept = memory_of(connection);
+    if (kept && kept->sessions && kept->tried_to_resume) kept->sessions->drop(kept->host);
 }
 
 handshake_story tell(const SSL* connection) {

@@ -27,6 +27,9 @@ void verify(SSL* connection, bool on);
 // Takes a session of the host, if one is kept.
 void resume(SSL* connection);
 
+// The handshake has failed: if it was with a session, that and its like are not tried again.
+void forget_sessions(const SSL* connection);
+
 handshake_story tell(const SSL* connection);
 
 }  // namespace dial::detail::tls

@@ -58,6 +58,7 @@ std::size_t handshake_race::start(asio::ip::tcp::socket connected, handler done)
                 one->ended = std::chrono::steady_clock::now();
                 if (one->stopped && !ec) ec = asio::error::operation_aborted;
                 const std::string what = ec ? tls_client::tell(one->stream->native_handle()).note : std::string{};
+                if (ec && !one->stopped) tls_client::on_failed(one->stream->native_handle());
                 if (ec) one->close();
                 done(ec, what);
             }));

@@ -8,7 +8,11 @@ namespace {
 
 bool is_over(const SSL_SESSION* session, std::chrono::system_clock::time_point now) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    return seconds - ::SSL_SESSION_get_time(session) >= ::SSL_SESSION_get_timeout(session);
+    const auto age = seconds - ::SSL_SESSION_get_time(session);
+    if (age >= ::SSL_SESSION_get_timeout(session)) return true;
+    // OpenSSL offers no ticket that is older than its server said; one that is for one use would be lost.
+    const auto hint = static_cast<long>(::SSL_SESSION_get_ticket_lifetime_hint(session));
+    return ::SSL_SESSION_has_ticket(session) && hint != 0 && age >= hint;
 }
 
 bool is_for_one_use(const SSL_SESSION* session) {
@@ -62,6 +66,15 @@ session_pointer session_cache::take(std::string_view host, std::chrono::system_c
         all_.erase(place);
     }
     return taken;
+}
+
+void session_cache::drop(std::string_view host) {
+    const std::lock_guard lock{mutex_};
+    const auto known = by_host_.find(host);
+    if (known == by_host_.end()) return;
+    const auto place = known->second;
+    by_host_.erase(known);
+    all_.erase(place);
 }
 
 std::size_t session_cache::size() const {

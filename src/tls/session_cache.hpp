@@ -32,6 +32,9 @@ public:
     // tell that it is the same client (RFC 8446 appendix C.4). An older one stays.
     session_pointer take(std::string_view host, std::chrono::system_clock::time_point now);
 
+    // Resuming has failed there.
+    void drop(std::string_view host);
+
     std::size_t size() const;  // in sessions
     void clear();
 

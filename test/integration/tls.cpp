@@ -191,6 +191,18 @@ TEST_F(tls, resumes_sessions_of_tls_1_2) {
     }
 }
 
+TEST_F(tls, a_handshake_that_failed_with_a_session_is_not_tried_with_it_again) {
+    tls_server server{issue(authority, {}),
+        [](asio::ssl::context& c) { ::SSL_CTX_set_max_proto_version(c.native_handle(), TLS1_2_VERSION); }};
+    const auto connector = dial::tls(through(server), context);
+    EXPECT_EQ(connect(connector, server.target("server.test")), error_code{});
+    server.cut_after(3, tls_server::then::close);
+    EXPECT_TRUE(connect(connector, server.target("server.test")));
+    server.cut_after(static_cast<std::size_t>(-1), tls_server::then::stall);
+    EXPECT_EQ(connect(connector, server.target("server.test")), error_code{});
+    EXPECT_EQ(fact(story, "resumed"), "no");
+}
+
 TEST_F(tls, without_session_hosts_nothing_is_resumed) {
     tls_server server{issue(authority, {})};
     const auto connector = dial::tls(through(server), context, tls_options().session_hosts(0));

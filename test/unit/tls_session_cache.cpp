@@ -91,6 +91,16 @@ TEST(tls_session_cache, does_not_keep_what_cannot_be_resumed) {
     EXPECT_EQ(none.size(), 0u);
 }
 
+TEST(tls_session_cache, drops_a_host_where_resuming_has_failed) {
+    session_cache cache{8};
+    cache.store("a:1", make_session(TLS1_2_VERSION, 1));
+    cache.store("b:1", make_session(TLS1_2_VERSION, 2));
+    cache.drop("a:1");
+    cache.drop("nobody:1");
+    EXPECT_FALSE(cache.take("a:1", now));
+    EXPECT_TRUE(cache.take("b:1", now));
+}
+
 TEST(tls_session_cache, can_be_cleared) {
     session_cache cache{8};
     cache.store("a:1", make_session(TLS1_2_VERSION, 1));

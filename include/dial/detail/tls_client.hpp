@@ -43,6 +43,9 @@ public:
     // For a stream that is not connected.
     SSL* make_unconnected() const;
 
+    // The handshake has failed, other than by the caller.
+    static void on_failed(const SSL* connection);
+
     static handshake_story tell(const SSL* connection);
 
 private:

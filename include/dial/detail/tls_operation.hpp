@@ -86,6 +86,7 @@ private:
     }
 
     void conclude(lock_type&& held, error_code ec) override {
+        if (ec && ec != asio::error::operation_aborted) tls_client::on_failed(stream_->native_handle());
         handshake_story story;
         if (this->told()) story = tls_client::tell(stream_->native_handle());
         if (ec) return fail(std::move(held), called_from::the_executor, ec, std::move(story));
