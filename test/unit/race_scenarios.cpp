@@ -108,7 +108,7 @@ void run_file(const std::string& name, int expected_to_run) {
 }
 
 TEST(race_scenarios, races_over_a_list) {
-    run_file("race.txt", 66);
+    run_file("race.txt", 69);
 }
 
 TEST(race_scenarios, answers_of_the_resolver) {
@@ -116,7 +116,7 @@ TEST(race_scenarios, answers_of_the_resolver) {
 }
 
 TEST(race_scenarios, cancellation_and_limits) {
-    run_file("cancel.txt", 25);
+    run_file("cancel.txt", 26);
 }
 
 // K067: the whole race table again, each race cancelled after 5 ms, told before and told after what happens on that tick.
