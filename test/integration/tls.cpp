@@ -142,7 +142,7 @@ TEST_F(tls, offers_protocols_and_tells_which_was_chosen) {
                               c.native_handle(),
                               [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in,
                                   unsigned in_size, void*) {
-                                  constexpr unsigned char own[] = "\x08http/1.1";
+                                  static constexpr unsigned char own[] = "\x08http/1.1";
                                   return ::SSL_select_next_proto(const_cast<unsigned char**>(out), size, own, 9, in,
                                              in_size) == OPENSSL_NPN_NEGOTIATED
                                       ? SSL_TLSEXT_ERR_OK
