@@ -24,13 +24,21 @@ public:
                 return "the proxy in the environment is of a kind that cannot be used here; for https write "
                        "http_tunnel(tls(...))";
             case error::breaker_open: return "not tried: the breaker is open, since too many connects failed in a row";
+            case error::pool_full: return "timed out: all connections of the pool are in use";
+            case error::pool_unreachable: return "timed out: the pool could not open a connection in time";
+            case error::pool_closed: return "the pool is closed";
+            case error::too_many_waiters: return "too many wait for a connection of the pool already";
+            case error::prepare_failed: return "a new connection of the pool could not be prepared for use";
         }
         return "unknown dial error";
     }
 
     boost::system::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<error>(code)) {
-            case error::timeout: return boost::system::errc::make_error_condition(boost::system::errc::timed_out);
+            case error::timeout:
+            case error::pool_full:
+            case error::pool_unreachable:
+                return boost::system::errc::make_error_condition(boost::system::errc::timed_out);
             case error::invalid_target:
             case error::invalid_option:
                 return boost::system::errc::make_error_condition(boost::system::errc::invalid_argument);
@@ -40,7 +48,10 @@ public:
             case error::proxy_protocol:
             case error::proxy_closed:
             case error::proxy_unsupported:
-            case error::breaker_open: break;
+            case error::breaker_open:
+            case error::pool_closed:
+            case error::too_many_waiters:
+            case error::prepare_failed: break;
         }
         return {code, *this};
     }

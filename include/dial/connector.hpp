@@ -24,6 +24,9 @@ concept connects = requires(const T& next, request what) {
     next.connect(std::move(what), connect_handler<typename T::stream_type>{});
 };
 
+template <class Callable, class Stream>
+concept connect_function = std::invocable<Callable&, request, connect_handler<Stream>>;
+
 template <class Stream>
 struct make_stream {
     Stream operator()(const asio::any_io_executor& executor) const { return Stream(executor); }
@@ -96,52 +99,47 @@ public:
     ///
     /// `make_unconnected`, called with the executor or with nothing, makes the stream that failures carry; without it that is
     /// `Stream(executor)`.
-    template <detail::executor Executor, class Callable, class MakeUnconnected = detail::make_stream<Stream>>
-        requires std::invocable<Callable&, request, detail::connect_handler<Stream>> connector(
-            const Executor& executor, Callable f, MakeUnconnected make_unconnected = {})
-            : connector{executor_type{executor},
-                  std::make_shared<detail::custom_connector<Stream, Callable, MakeUnconnected>>(
-                      std::move(f), std::move(make_unconnected))} {}
-        template <detail::execution_context Context, class Callable,
-            class MakeUnconnected = detail::make_stream<Stream>>
-            requires std::invocable<Callable&, request, detail::connect_handler<Stream>> connector(
-                Context& context, Callable f, MakeUnconnected make_unconnected = {})
-                : connector{context.get_executor(), std::move(f), std::move(make_unconnected)} {}
+    template <detail::executor Executor, detail::connect_function<Stream> Callable,
+        class MakeUnconnected = detail::make_stream<Stream>>
+    connector(const Executor& executor, Callable f, MakeUnconnected make_unconnected = {})
+        : connector{executor_type{executor},
+              std::make_shared<detail::custom_connector<Stream, Callable, MakeUnconnected>>(
+                  std::move(f), std::move(make_unconnected))} {}
+    template <detail::execution_context Context, detail::connect_function<Stream> Callable,
+        class MakeUnconnected = detail::make_stream<Stream>>
+    connector(Context& context, Callable f, MakeUnconnected make_unconnected = {})
+        : connector{context.get_executor(), std::move(f), std::move(make_unconnected)} {}
 
-            executor_type get_executor() const noexcept {
-                return executor_;
-            }
+    executor_type get_executor() const noexcept { return executor_; }
 
-            /// A stream that is not connected: what every failure carries, also when a layer fails before anything inside it ran.
-            Stream unconnected() const {
-                return connector_->unconnected(executor_);
-            }
+    /// A stream that is not connected: what every failure carries, also when a layer fails before anything inside it ran.
+    Stream unconnected() const { return connector_->unconnected(executor_); }
 
-            /// Connects to the target, through every layer.
-            ///
-            /// - Completes with `void(error_code, Stream)`, never inside this call; on failure with unconnected(), on the request's
-            ///   executor.
-            /// - Errors: those of the dialer and of the layers, each as it is (docs/errors.md); the report says which phase it came from
-            ///   (report::failed_phase).
-            /// - Cancellation: terminal, partial or total, in every phase and layer; `operation_aborted`.
-            /// - Executor: the stream lives on the request's executor if it has one, else on the handler's associated executor if
-            ///   that can run sockets, else on the connector's; the handler runs on its own executor, else where the stream lives.
-            /// - Lifetimes: the request's report has to live until the handler is called; nothing else has to outlive this call.
-            /// - Threads: several at once; the executor may run handlers on several.
-            template <asio::completion_token_for<void(error_code, Stream)> Token = asio::deferred_t>
-            auto connect(request what, Token&& token = Token{}) const {
-                return asio::async_initiate<Token, void(error_code, Stream)>(
-                    detail::start_connector<Stream>{executor_, connector_}, token, std::move(what));
-            }
+    /// Connects to the target, through every layer.
+    ///
+    /// - Completes with `void(error_code, Stream)`, never inside this call; on failure with unconnected(), on the request's
+    ///   executor.
+    /// - Errors: those of the dialer and of the layers, each as it is (docs/errors.md); the report says which phase it came from
+    ///   (report::failed_phase).
+    /// - Cancellation: terminal, partial or total, in every phase and layer; `operation_aborted`.
+    /// - Executor: the stream lives on the request's executor if it has one, else on the handler's associated executor if
+    ///   that can run sockets, else on the connector's; the handler runs on its own executor, else where the stream lives.
+    /// - Lifetimes: the request's report has to live until the handler is called; nothing else has to outlive this call.
+    /// - Threads: several at once; the executor may run handlers on several.
+    template <asio::completion_token_for<void(error_code, Stream)> Token = asio::deferred_t>
+    auto connect(request what, Token&& token = Token{}) const {
+        return asio::async_initiate<Token, void(error_code, Stream)>(
+            detail::start_connector<Stream>{executor_, connector_}, token, std::move(what));
+    }
 
-        private:
-            friend detail::connector_access;
+private:
+    friend detail::connector_access;
 
-            connector(executor_type executor, detail::connector_pointer<Stream> made)
-                : executor_{std::move(executor)}, connector_{std::move(made)} {}
+    connector(executor_type executor, detail::connector_pointer<Stream> made)
+        : executor_{std::move(executor)}, connector_{std::move(made)} {}
 
-            executor_type executor_;
-            detail::connector_pointer<Stream> connector_;
+    executor_type executor_;
+    detail::connector_pointer<Stream> connector_;
 };
 
 connector(const dialer&)->connector<dialer::stream_type>;

@@ -14,9 +14,14 @@
 #include <dial/failover.hpp>
 #include <dial/history.hpp>
 #include <dial/http_tunnel.hpp>
+#include <dial/lease.hpp>
 #include <dial/limit.hpp>
 #include <dial/lookup.hpp>
 #include <dial/options.hpp>
+#include <dial/pool.hpp>
+#include <dial/pool_event.hpp>
+#include <dial/pool_options.hpp>
+#include <dial/pool_stats.hpp>
 #include <dial/proxy_from_env.hpp>
 #include <dial/proxy_from_url.hpp>
 #include <dial/report.hpp>

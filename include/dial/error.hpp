@@ -21,6 +21,11 @@ enum class error {
     proxy_closed,                   ///< The proxy closed the connection before it had answered.
     proxy_unsupported,              ///< A proxy in the environment is of a kind that `proxy_from_env` cannot use.
     breaker_open,                   ///< The breaker lets no connect through for now: too many have failed in a row.
+    pool_full,         ///< No connection of the pool came free in time. Equal to `std::errc::timed_out`, as the next.
+    pool_unreachable,  ///< None was returned in time, and none could be opened: the report says why.
+    pool_closed,       ///< The pool is closed.
+    too_many_waiters,  ///< More may not wait for a connection of the pool.
+    prepare_failed,    ///< What prepares the pool's connections threw an exception that brings no error of its own.
 };
 
 /// The category of `error`; its name is "dial".

@@ -143,9 +143,9 @@ void pool_core::on_taken(connection_id connection, std::uint32_t loan) {
     if (c != no_slot && connections_[c].is == state::in_use && connections_[c].loan == loan) remove(c);
 }
 
-void pool_core::on_readable(connection_id connection, std::uint32_t loan) {
+void pool_core::on_readable(connection_id connection) {
     const slot c = connections_.find(connection);
-    if (c == no_slot || connections_[c].loan != loan) return;
+    if (c == no_slot) return;
     if (connections_[c].is == state::idle) told_.push_back(inspect{connection});
     if (connections_[c].is == state::in_use) connections_[c].readable = true;  // its return is about to be told
 }

@@ -129,8 +129,8 @@ public:
     // It is gone from the pool, and its owner's own.
     void on_taken(connection_id connection, std::uint32_t loan);
 
-    // The watch, set up after that loan: something came, or the connection ended.
-    void on_readable(connection_id connection, std::uint32_t loan);
+    // Something came, or the connection ended, when nobody used it (any more).
+    void on_readable(connection_id connection);
     void on_inspected(connection_id connection, bool alive, time_point now);
     void on_checked(connection_id connection, bool alive, time_point now);
 

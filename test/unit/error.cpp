@@ -11,7 +11,9 @@ namespace {
 
 constexpr dial::error every_error[] = {dial::error::timeout, dial::error::no_addresses, dial::error::invalid_target,
     dial::error::invalid_option, dial::error::proxy_authentication_required, dial::error::proxy_authentication_failed,
-    dial::error::proxy_protocol, dial::error::proxy_closed, dial::error::proxy_unsupported, dial::error::breaker_open};
+    dial::error::proxy_protocol, dial::error::proxy_closed, dial::error::proxy_unsupported, dial::error::breaker_open,
+    dial::error::pool_full, dial::error::pool_unreachable, dial::error::pool_closed, dial::error::too_many_waiters,
+    dial::error::prepare_failed};
 
 TEST(error, converts_to_error_code_by_itself) {
     const dial::error_code ec = dial::error::timeout;
