@@ -108,6 +108,8 @@ bool pool_core::on_connected(connection_id connection, time_point now, double ch
     made.returned = made.checked = now;
     made.dies = end_of_life(rules_, now, chance);
     become_idle(c);
+    connections_[c].fit = true;
+    just_now_.push_back(connection);
     return true;
 }
 
@@ -153,10 +155,9 @@ void pool_core::on_readable(connection_id connection) {
 void pool_core::on_inspected(connection_id connection, bool alive, time_point) {
     const slot c = connections_.find(connection);
     if (c == no_slot || connections_[c].is != state::idle) return;
-    if (alive)
-        connections_[c].inspected = true;
-    else
-        close(c, close_reason::dead);
+    if (!alive) return close(c, close_reason::dead);
+    connections_[c].inspected = true;
+    just_now_.push_back(connection);
 }
 
 void pool_core::on_checked(connection_id connection, bool alive, time_point now) {
@@ -171,6 +172,8 @@ void pool_core::on_checked(connection_id connection, bool alive, time_point now)
     if (checked.for_waiter) --t.checks_for_waiters;
     checked.checked = now;
     become_idle(c);
+    connections_[c].fit = true;
+    just_now_.push_back(connection);
 }
 
 void pool_core::on_address_gone(connection_id connection, time_point) {
@@ -200,7 +203,7 @@ void pool_core::on_close(time_point now) {
 void pool_core::become_idle(slot c) {
     pooled& idle = connections_[c];
     idle.is = state::idle;
-    idle.inspected = false;
+    idle.inspected = idle.fit = false;
     shelf& t = targets_[idle.target];
     ++t.counts.idle;
     // From the oldest on: one that was returned just now is the newest, one that was checked is old.
@@ -297,7 +300,15 @@ void pool_core::look_at(slot t) {
 }
 
 bool pool_core::needs_check(const pooled& c, time_point now) const {
-    return rules_.check_after != never && now - std::max(c.returned, c.checked) >= rules_.check_after;
+    return !c.fit && rules_.check_after != never && now - std::max(c.returned, c.checked) >= rules_.check_after;
+}
+
+void pool_core::forget_what_was_just_now() {
+    for (const connection_id id : just_now_) {
+        const slot c = connections_.find(id);
+        if (c != no_slot) connections_[c].inspected = connections_[c].fit = false;
+    }
+    just_now_.clear();
 }
 
 // When an idle one is to be closed or checked.
@@ -369,7 +380,6 @@ bool pool_core::serve(slot at, time_point now, step& out) {
             const duration waited = now - waiters_[w].since;
             leave_idle(c);
             chosen.is = state::in_use;
-            chosen.inspected = false;
             const bool reused = chosen.loan++ != 0;
             ++in_use_;
             ++t.counts.in_use;
@@ -467,6 +477,7 @@ step pool_core::next(time_point now) {
             to_connect_.push_back(targets_, t);
         }
         if (!told_.empty()) continue;
+        forget_what_was_just_now();
         // Only who got nothing from what is there is late, and only for the others are connections opened.
         if (expire_waiters(now) || begin_refills(now)) continue;
         if (!to_connect_.empty()) {

@@ -167,6 +167,7 @@ private:
         bool for_waiter = false;  // the check
         bool readable = false;    // told before the return
         bool inspected = false;   // just now, in order to be handed out
+        bool fit = false;         // connected or checked just now: it needs no check
         bool retired = false;     // closed on return, because
         close_reason retired_why = close_reason::reset;
         time_point returned = {}, checked = {}, dies = time_point::max();
@@ -195,6 +196,7 @@ private:
     bool is_used(const shelf& t) const;
     bool wants_refill(const shelf& t) const;
     bool needs_check(const pooled& c, time_point now) const;
+    void forget_what_was_just_now();
     time_point due(const pooled& c) const;
 
     // A step or a list has to be looked at, since something changed for this target.
@@ -230,7 +232,8 @@ private:
     list<shelf, &shelf::starved> starved_;          // want connects for those who wait, and the pool is full
     list<shelf, &shelf::unfilled> unfilled_;        // want connects for idle ones, and the pool is full
     list<shelf, &shelf::unused> unused_;
-    std::deque<step> told_;  // decided, not yet said
+    std::vector<connection_id> just_now_;  // inspected or fit: until it is known that nobody waits for them
+    std::deque<step> told_;                // decided, not yet said
     std::size_t total_ = 0, in_use_ = 0;
     bool closed_ = false;
     pool_counts forgotten_;

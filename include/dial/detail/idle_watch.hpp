@@ -57,6 +57,8 @@ template <class Stream>
 bool is_open(Stream& stream) {
     if constexpr (requires { socket_under(stream).is_open(); })
         return socket_under(stream).is_open();
+    else if constexpr (requires { stream.is_open(); })
+        return stream.is_open();
     else
         return true;
 }
