@@ -177,6 +177,7 @@ private:
         slot target;
         time_point since, deadline;
         links in_target;
+        bool ended = false;  // decided, not yet said: its id stays its own until then
     };
     struct shelf {
         pool_counts counts;
