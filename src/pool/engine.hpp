@@ -146,6 +146,8 @@ public:
     std::size_t in_use() const { return in_use_; }
     const pool_counts& counts(target_id target) const { return targets_[targets_.find(target)].counts; }
     const pool_counts& forgotten() const { return forgotten_; }  // what was counted of targets that are forgotten
+    // False once it was decided that it goes: the step that says so may be still to come.
+    bool has(connection_id connection) const { return connections_.find(connection) != no_slot; }
     // Of a connection that there is.
     target_id target_of(connection_id connection) const;
     // Every connection of the target that is idle or in use.

@@ -255,10 +255,8 @@ private:
         if (slot >= all.size()) all.resize(slot + 1);
         return all[slot];
     }
-    member* find(connection_id id) {
-        member& found = at(members_, id);
-        return found.connection && found.connection->id() == id ? &found : nullptr;
-    }
+    // None, if it is about to be closed or given up: then that is what happens to it.
+    member* find(connection_id id) { return decides_.has(id) ? &at(members_, id) : nullptr; }
     directory::entry& entry_of(const target& to) {
         return targets_.get(to, [&] { return decides_.add_target(); });
     }

@@ -1,0 +1,163 @@
+// A pool that many threads use at once, in random order.
+#include <dial/pool.hpp>
+#include <support/pools.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace dial::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Connects after a moment, or fails, or takes so long that it has to be given up.
+auto moody(std::atomic<unsigned>& seed) {
+    return [&seed](const request& what, detail::connect_handler<fake_stream> handler) {
+        const unsigned mood = seed++ * 2654435761u >> 16;
+        if (mood % 3 == 0) return std::move(handler)(error_code{}, fake_stream{what.executor(), what.to().to_string()});
+        auto timer = std::make_shared<asio::steady_timer>(what.executor(), std::chrono::microseconds{mood % 500});
+        auto kept = std::make_shared<detail::connect_handler<fake_stream>>(std::move(handler));
+        timer->async_wait([timer, kept, mood, executor = what.executor(), to = what.to().to_string()](error_code) {
+            if (mood % 3 == 1)
+                std::move (*kept)(error_code{}, fake_stream{executor, to});
+            else
+                std::move (*kept)(refused, fake_stream{executor});
+        });
+    };
+}
+
+class many_threads : public testing::TestWithParam<int> {
+protected:
+    struct counts_of_acquires {
+        std::atomic<int> begun = 0, ended = 0, got = 0;
+    };
+
+    // One connection is never two users'.
+    static void use(lease<fake_stream>& held) { ASSERT_TRUE(held->is_open()); }
+
+    asio::awaitable<void> client(pool<fake_stream>& p, unsigned number, int rounds, counts_of_acquires& acquires) {
+        const auto executor = co_await asio::this_coro::executor;
+        std::minstd_rand random{number + 1};
+        std::vector<lease<fake_stream>> kept;
+        for (int i = 0; i != rounds; ++i) {
+            const std::string to = "db:" + std::to_string(1 + random() % 3);
+            const auto signal = std::make_shared<asio::cancellation_signal>();
+            asio::steady_timer soon{executor};
+            if (random() % 4 == 0) {  // emitted where the operation's executor runs
+                soon.expires_after(std::chrono::microseconds{random() % 300});
+                soon.async_wait([signal](error_code ec) {
+                    if (!ec) signal->emit(asio::cancellation_type::terminal);
+                });
+            }
+            ++acquires.begun;
+            auto [ec, held] = co_await p.acquire({to, nullptr, std::chrono::steady_clock::now() + 5ms},
+                asio::bind_cancellation_slot(signal->slot(), asio::as_tuple(asio::use_awaitable)));
+            soon.cancel();
+            ++acquires.ended;
+            if (!ec) {
+                ++acquires.got;
+                use(held);
+                if (random() % 5 == 0) held.discard();
+                if (held && random() % 3 == 0) kept.push_back(std::move(held));
+            }
+            while (kept.size() > random() % 3) kept.pop_back();
+            if (random() % 50 == 0) p.reset("db:1");
+            if (random() % 50 == 0) static_cast<void>(p.stats());
+        }
+    }
+};
+
+TEST_P(many_threads, lose_no_acquire_and_no_connection) {
+    asio::io_context io;
+    std::atomic<unsigned> seed = 1;
+    {
+        pool<fake_stream> p{io, connector<fake_stream>{io, moody(seed)},
+            pool_options()
+                .max_per_target(4)
+                .max_total(8)
+                .min_idle(1)
+                .idle_timeout(1ms)
+                .max_lifetime(3ms, 0.5)
+                .max_connecting(2)};
+        counts_of_acquires acquires;
+        constexpr int clients = 24, rounds = 150;
+        for (unsigned i = 0; i != clients; ++i)
+            asio::co_spawn(asio::make_strand(io), client(p, i, rounds, acquires), asio::detached);
+        std::vector<std::thread> threads;
+        std::atomic<bool> over = false;
+        for (int i = 0; i != GetParam(); ++i)
+            threads.emplace_back([&] {
+                while (!over && acquires.ended != clients * rounds) io.run_one_for(10ms);
+            });
+        const auto bound = std::chrono::steady_clock::now() + 120s;
+        while (acquires.ended != clients * rounds && std::chrono::steady_clock::now() < bound)
+            std::this_thread::sleep_for(5ms);
+        over = true;
+        for (std::thread& each : threads) each.join();
+        EXPECT_EQ(acquires.ended, clients * rounds);
+        EXPECT_EQ(acquires.begun, acquires.ended);
+        EXPECT_GT(acquires.got, 0);
+        run_until(io, [&] {
+            io.poll();
+            return p.stats().total.in_use == 0;
+        });
+        EXPECT_EQ(p.stats().total.waiting, 0u);
+        outcome closed;
+        p.close(30s, record(closed));
+        run_until(io, [&] { return closed.calls == 1; });
+        expect(closed, success);
+    }
+    run_ready(io);
+    std::this_thread::sleep_for(2ms);  // connects that were given up end by themselves
+    run_ready(io);
+    EXPECT_EQ(fake_stream::open_now(), 0);
+}
+
+TEST_P(many_threads, may_close_it_at_any_time) {
+    for (unsigned round = 0; round != 20; ++round) {
+        asio::io_context io;
+        std::atomic<unsigned> seed = round;
+        std::atomic<int> ended = 0;
+        constexpr int clients = 40;
+        {
+            auto p = std::make_optional<pool<fake_stream>>(
+                io, connector<fake_stream>{io, moody(seed)}, pool_options().max_per_target(3));
+            for (int i = 0; i != clients; ++i)
+                p->acquire("db:1", [&ended](error_code, const lease<fake_stream>&) { ++ended; });
+            std::vector<std::thread> threads;
+            for (int i = 0; i != GetParam(); ++i) threads.emplace_back([&] { io.run_for(30s); });
+            std::this_thread::sleep_for(std::chrono::microseconds{round * 50});
+            if (round % 2 == 0)
+                p->close();
+            else
+                p.reset();
+            for (std::thread& each : threads) each.join();
+        }
+        EXPECT_EQ(ended, clients);
+        EXPECT_EQ(fake_stream::open_now(), 0);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(threads, many_threads, testing::Values(1, 2, 8));
+
+}  // namespace
+}  // namespace dial::test
