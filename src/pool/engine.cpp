@@ -54,7 +54,7 @@ target_id pool_core::target_of(connection_id connection) const {
 waiter_id pool_core::on_acquire(target_id target, time_point now, time_point deadline) {
     const slot t = targets_.find(target);
     targets_[t].warm = true;
-    const waiter_id id = waiters_.add({t, now, deadline, {}});
+    const waiter_id id = waiters_.add({t, now, deadline, {}, false});
     const slot w = waiters_.find(id);
     targets_[t].waiting.push_back(waiters_, w);
     ++targets_[t].counts.waiting;
@@ -69,9 +69,10 @@ waiter_id pool_core::on_acquire(target_id target, time_point now, time_point dea
 
 bool pool_core::on_cancelled(waiter_id waiter, time_point) {
     const slot w = waiters_.find(waiter);
-    if (w == no_slot) return false;
+    if (w == no_slot || waiters_[w].ended) return false;
     ++targets_[waiters_[w].target].counts.cancelled;
     leave_line(w);
+    waiters_.remove(w);
     return true;
 }
 
@@ -80,12 +81,12 @@ void pool_core::leave_line(slot w) {
     targets_[t].waiting.remove(waiters_, w);
     --targets_[t].counts.waiting;
     waiters_due_.clear(w);
-    waiters_.remove(w);
     look_at(t);
 }
 
 void pool_core::end(slot w, wait_end why, time_point now, connection_id failed) {
-    const line_entry& ended = waiters_[w];
+    line_entry& ended = waiters_[w];
+    ended.ended = true;
     pool_counts& counts = targets_[ended.target].counts;
     if (why == wait_end::full || why == wait_end::unreachable || why == wait_end::too_late) ++counts.wait_timeouts;
     if (why == wait_end::too_many) ++counts.turned_away;
@@ -187,7 +188,7 @@ void pool_core::on_reset(target_id target, time_point) {
 void pool_core::on_close(time_point now) {
     closed_ = true;
     for (slot w = 0; w != waiters_.size(); ++w)
-        if (waiters_.taken(w)) end(w, wait_end::closed, now);
+        if (waiters_.taken(w) && !waiters_[w].ended) end(w, wait_end::closed, now);
     for (slot c = 0; c != connections_.size(); ++c) {
         if (!connections_.taken(c) || connections_[c].is == state::in_use) continue;
         if (connections_[c].is == state::connecting)
@@ -378,6 +379,7 @@ bool pool_core::serve(slot at, time_point now, step& out) {
             t.counts.waits.add(waited);
             out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
             leave_line(w);
+            waiters_.remove(w);
             return true;
         }
         if (on_the_way(t) < t.waiting.size()) {
@@ -452,6 +454,7 @@ step pool_core::next(time_point now) {
         while (!told_.empty()) {
             const step said = told_.front();
             told_.pop_front();
+            if (const auto* const ended = std::get_if<end_wait>(&said)) waiters_.remove(waiters_.find(ended->waiter));
             const auto* const look = std::get_if<inspect>(&said);
             if (!look) return said;
             const slot c = connections_.find(look->connection);

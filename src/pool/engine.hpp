@@ -2,6 +2,7 @@
 //
 // The operation tells it what happened; then it obeys next(now), one step at a time, until that says wait. An event may come
 // between any two steps. Connections, waiters and targets go by ids; what comes too late, about one that is gone, does nothing.
+// The lower half of an id is a place that is used again, not before the last step about the id has been said.
 //
 // Who waits is served in order, by whichever comes first: a connection that is returned, or one that was opened. Connects belong
 // to nobody: one that fails ends the wait that has lasted longest, and another starts for the next. Only as many are under way as
@@ -176,6 +177,7 @@ private:
         slot target;
         time_point since, deadline;
         links in_target;
+        bool ended = false;  // that is yet to be told
     };
     struct shelf {
         pool_counts counts;
