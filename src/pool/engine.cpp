@@ -392,6 +392,13 @@ bool pool_core::serve(slot at, time_point now, step& out) {
     return false;
 }
 
+// Of those who wait for a place of the pool, the first that can get one; else no_slot.
+slot pool_core::next_for_a_place() {
+    if (total_ >= rules_.max_total && all_idle_.empty()) return no_slot;
+    if (!bare_.empty()) return bare_.pop_front(targets_);
+    return starved_.empty() ? no_slot : starved_.pop_front(targets_);
+}
+
 // Starts one: then it is the next target's turn.
 bool pool_core::connect(slot at, time_point now, step& out) {
     shelf& t = targets_[at];
@@ -406,9 +413,12 @@ bool pool_core::connect(slot at, time_point now, step& out) {
         if (!for_waiter) {
             unfilled_.push_back(targets_, at);
         } else if (make_room(at)) {
-            to_connect_.push_front(targets_, at);
+            bare_.push_front(targets_, at);  // before anybody else
         } else {
-            starved_.push_back(targets_, at);
+            if (size_of(t) == 0)
+                bare_.push_back(targets_, at);
+            else
+                starved_.push_back(targets_, at);
             turn_away(at, now);
         }
         return false;
@@ -472,12 +482,13 @@ step pool_core::next(time_point now) {
         if (!told_.empty()) continue;
         // Only who got nothing from what is there is late, and only for the others are connections opened.
         if (expire_waiters(now) || begin_refills(now)) continue;
-        if (!to_connect_.empty()) {
-            if (connect(to_connect_.pop_front(targets_), now, out)) return out;
+        if (const slot t = next_for_a_place(); t != no_slot) {
+            to_connect_.remove(targets_, t);
+            if (connect(t, now, out)) return out;
             continue;
         }
-        if (!starved_.empty() && (total_ < rules_.max_total || !all_idle_.empty())) {
-            to_connect_.push_back(targets_, starved_.pop_front(targets_));
+        if (!to_connect_.empty()) {
+            if (connect(to_connect_.pop_front(targets_), now, out)) return out;
             continue;
         }
         if (!unfilled_.empty() && total_ < rules_.max_total) {
@@ -486,6 +497,7 @@ step pool_core::next(time_point now) {
         }
         if (unused_.size() > rules_.remembered) {
             const slot t = unused_.pop_front(targets_);
+            bare_.remove(targets_, t);
             starved_.remove(targets_, t);
             unfilled_.remove(targets_, t);
             refills_due_.clear(t);

@@ -187,7 +187,7 @@ private:
         bool warm = false;         // it was asked for: keep connections ready
         std::size_t failures = 0;  // of opening idle ones, in a row
         time_point refill_at = time_point::min();
-        links to_serve, to_connect, starved, unfilled, unused;
+        links to_serve, to_connect, bare, starved, unfilled, unused;
     };
 
     static std::size_t size_of(const shelf& t) {
@@ -217,6 +217,7 @@ private:
     bool make_room(slot t);
     // True: `out` is the next step.
     bool serve(slot t, time_point now, step& out);
+    slot next_for_a_place();
     bool connect(slot t, time_point now, step& out);
     void turn_away(slot t, time_point now);
 
@@ -229,8 +230,9 @@ private:
     list<pooled, &pooled::in_all> all_connecting_;  // in the order of their starts
     list<shelf, &shelf::to_serve> to_serve_;        // something came for those who wait
     list<shelf, &shelf::to_connect> to_connect_;    // may want connects
-    list<shelf, &shelf::starved> starved_;          // want connects for those who wait, and the pool is full
-    list<shelf, &shelf::unfilled> unfilled_;        // want connects for idle ones, and the pool is full
+    list<shelf, &shelf::bare> bare_;          // want connects for those who wait, have nothing, and the pool is full
+    list<shelf, &shelf::starved> starved_;    // have something, want more for those who wait, and the pool is full
+    list<shelf, &shelf::unfilled> unfilled_;  // want connects for idle ones, and the pool is full
     list<shelf, &shelf::unused> unused_;
     std::deque<step> told_;  // decided, not yet said
     std::size_t total_ = 0, in_use_ = 0;
