@@ -151,11 +151,11 @@ void pool_core::on_readable(connection_id connection) {
     if (connections_[c].is == state::in_use) connections_[c].readable = true;  // its return is about to be told
 }
 
-void pool_core::on_inspected(connection_id connection, bool alive, time_point) {
+void pool_core::on_inspected(connection_id connection, bool alive, time_point now) {
     const slot c = connections_.find(connection);
     if (c == no_slot || connections_[c].is != state::idle) return;
     if (alive)
-        connections_[c].inspected = true;
+        connections_[c].inspected = now;
     else
         close(c, close_reason::dead);
 }
@@ -201,7 +201,7 @@ void pool_core::on_close(time_point now) {
 void pool_core::become_idle(slot c) {
     pooled& idle = connections_[c];
     idle.is = state::idle;
-    idle.inspected = false;
+    idle.inspected = time_point::min();
     shelf& t = targets_[idle.target];
     ++t.counts.idle;
     // From the oldest on: one that was returned just now is the newest, one that was checked is old.
@@ -315,16 +315,24 @@ bool pool_core::wants_refill(const shelf& t) const {
     return t.counts.idle + (t.counts.checking - t.checks_for_waiters) + spare < rules_.min_idle;
 }
 
+bool pool_core::close_if_too_old(slot c, time_point now) {
+    const pooled& old = connections_[c];
+    const bool to_be_kept = targets_[old.target].counts.idle <= rules_.min_idle;
+    if (now >= old.dies)
+        close(c, close_reason::max_lifetime);
+    else if (!to_be_kept && now >= saturating_add(old.returned, rules_.idle_timeout))
+        close(c, close_reason::idle_timeout);
+    else
+        return false;
+    return true;
+}
+
 bool pool_core::expire_connections(time_point now) {
     while (connections_due_.any_due(now)) {
         const slot c = connections_due_.first();
         const pooled& old = connections_[c];
-        if (now >= old.dies) {
-            close(c, close_reason::max_lifetime);
-        } else if (targets_[old.target].counts.idle > rules_.min_idle &&
-            now >= saturating_add(old.returned, rules_.idle_timeout)) {
-            close(c, close_reason::idle_timeout);
-        } else if (now >= saturating_add(std::max(old.returned, old.checked), rules_.keep_alive)) {
+        if (close_if_too_old(c, now)) continue;
+        if (now >= saturating_add(std::max(old.returned, old.checked), rules_.keep_alive)) {
             start_checking(c, false);
             told_.push_back(start_check{connections_.id_of(c)});
         } else {
@@ -358,35 +366,36 @@ bool pool_core::begin_refills(time_point now) {
 
 bool pool_core::serve(slot at, time_point now, step& out) {
     shelf& t = targets_[at];
-    if (!t.waiting.empty() && !t.idle.empty()) {
+    while (!t.waiting.empty() && !t.idle.empty()) {
         const slot c = rules_.oldest_first ? t.idle.back() : t.idle.front();
+        const slot w = t.waiting.front();
         pooled& chosen = connections_[c];
-        if (rules_.inspect && !chosen.inspected) {
+        // What came, or was looked at, while somebody waited is as good as new, however late it is now.
+        const time_point since = waiters_[w].since;
+        if (std::max(chosen.returned, chosen.checked) < since && close_if_too_old(c, now)) continue;
+        if (rules_.inspect && chosen.inspected < since) {
             out = inspect{connections_.id_of(c)};
             return true;
         }
-        if (!needs_check(chosen, now)) {
-            const slot w = t.waiting.front();
-            const duration waited = now - waiters_[w].since;
-            leave_idle(c);
-            chosen.is = state::in_use;
-            chosen.inspected = false;
-            const bool reused = chosen.loan++ != 0;
-            ++in_use_;
-            ++t.counts.in_use;
-            ++t.counts.acquired;
-            if (reused) ++t.counts.reused;
-            t.counts.waits.add(waited);
-            out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
-            leave_line(w);
-            waiters_.remove(w);
-            return true;
-        }
-        if (on_the_way(t) < t.waiting.size()) {
+        if (chosen.checked < since && needs_check(chosen, now)) {
+            if (t.checks_for_waiters >= t.waiting.size()) break;
             start_checking(c, true);
             out = start_check{connections_.id_of(c)};
             return true;
         }
+        const duration waited = now - since;
+        leave_idle(c);
+        chosen.is = state::in_use;
+        const bool reused = chosen.loan++ != 0;
+        ++in_use_;
+        ++t.counts.in_use;
+        ++t.counts.acquired;
+        if (reused) ++t.counts.reused;
+        t.counts.waits.add(waited);
+        out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
+        leave_line(w);
+        waiters_.remove(w);
+        return true;
     }
     while (t.idle.size() > rules_.max_idle) close(t.idle.back(), close_reason::max_idle);
     return false;
@@ -470,7 +479,6 @@ step pool_core::next(time_point now) {
             const slot c = connections_.find(look->connection);
             if (c != no_slot && connections_[c].is == state::idle) return said;
         }
-        if (expire_connections(now)) continue;
 
         step out;
         while (!to_serve_.empty() && told_.empty()) {
@@ -479,7 +487,7 @@ step pool_core::next(time_point now) {
             to_serve_.remove(targets_, t);
             to_connect_.push_back(targets_, t);
         }
-        if (!told_.empty()) continue;
+        if (!told_.empty() || expire_connections(now)) continue;
         // Only who got nothing from what is there is late, and only for the others are connections opened.
         if (expire_waiters(now) || begin_refills(now)) continue;
         if (const slot t = next_for_a_place(); t != no_slot) {

@@ -167,10 +167,9 @@ private:
         std::uint32_t loan = 0;
         bool for_waiter = false;  // the check
         bool readable = false;    // told before the return
-        bool inspected = false;   // just now, in order to be handed out
         bool retired = false;     // closed on return, because
         close_reason retired_why = close_reason::reset;
-        time_point returned = {}, checked = {}, dies = time_point::max();
+        time_point returned = {}, checked = {}, inspected = time_point::min(), dies = time_point::max();
         links in_target, in_all;  // in_target: among the idle ones
     };
     struct line_entry {
@@ -211,6 +210,7 @@ private:
     void leave_line(slot w);
 
     // What is told goes to told_; true if there was anything.
+    bool close_if_too_old(slot c, time_point now);
     bool expire_connections(time_point now);
     bool expire_waiters(time_point now);
     bool begin_refills(time_point now);
