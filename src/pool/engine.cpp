@@ -377,7 +377,7 @@ bool pool_core::serve(slot at, time_point now, step& out) {
             out = inspect{connections_.id_of(c)};
             return true;
         }
-        if (chosen.checked < since && needs_check(chosen, now)) {
+        if (chosen.checked < std::max(since, chosen.returned) && needs_check(chosen, now)) {
             if (t.checks_for_waiters >= t.waiting.size()) break;
             start_checking(c, true);
             out = start_check{connections_.id_of(c)};
