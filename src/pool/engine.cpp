@@ -228,6 +228,8 @@ void pool_core::leave_idle(slot c) {
     all_idle_.remove(connections_, c);
     --t.counts.idle;
     connections_due_.clear(c);
+    // While it was not the oldest one, there may have been no more than the least number to keep.
+    if (rules_.min_idle != 0 && !t.idle.empty()) connections_due_.set(t.idle.back(), due(connections_[t.idle.back()]));
 }
 
 void pool_core::start_checking(slot c, bool for_waiter) {
