@@ -5,19 +5,24 @@
 namespace dial::pooling {
 namespace {
 
+// Not less than nothing: two threads may have read the clock in the other order.
+duration waited_since(time_point since, time_point now) {
+    return std::max(now - since, duration::zero());
+}
+
 // What is left of a life of which chance may take a part.
 time_point end_of_life(const pool_rules& rules, time_point born, double chance) {
     if (rules.max_lifetime == never) return time_point::max();
     const double part = 1 - rules.lifetime_jitter * chance;
-    return saturating_add(born,
-        std::chrono::duration_cast<duration>(
-            std::chrono::duration<double, std::nano>(static_cast<double>(rules.max_lifetime.count()) * part)));
+    using exact = std::chrono::duration<double, std::nano>;
+    return saturating_add(born, to_duration(exact{rules.max_lifetime} * part));
 }
 
 // Half of the delay is chance, so that those who failed together do not come back together.
 duration refill_delay(const pool_rules& rules, std::size_t failures, double chance) {
     duration delay = rules.refill_delay;
-    for (std::size_t i = 1; i < failures && delay < rules.max_refill_delay; ++i) delay *= 2;
+    for (std::size_t i = 1; i < failures && delay < rules.max_refill_delay; ++i)
+        delay = delay > rules.max_refill_delay / 2 ? rules.max_refill_delay : delay * 2;
     delay = std::min(delay, rules.max_refill_delay);
     return delay / 2 + std::chrono::duration_cast<duration>(delay * (chance / 2));
 }
@@ -90,7 +95,7 @@ void pool_core::end(slot w, wait_end why, time_point now, connection_id failed) 
     pool_counts& counts = targets_[ended.target].counts;
     if (why == wait_end::full || why == wait_end::unreachable || why == wait_end::too_late) ++counts.wait_timeouts;
     if (why == wait_end::too_many) ++counts.turned_away;
-    told_.push_back(end_wait{waiters_.id_of(w), why, failed, now - ended.since});
+    told_.push_back(end_wait{waiters_.id_of(w), why, failed, waited_since(ended.since, now)});
     leave_line(w);
 }
 
@@ -385,7 +390,7 @@ bool pool_core::serve(slot at, time_point now, step& out) {
             out = start_check{connections_.id_of(c)};
             return true;
         }
-        const duration waited = now - since;
+        const duration waited = waited_since(since, now);
         leave_idle(c);
         chosen.is = state::in_use;
         const bool reused = chosen.loan++ != 0;
