@@ -192,8 +192,10 @@ void pool_core::on_reset(target_id target, time_point) {
 
 void pool_core::on_close(time_point now) {
     closed_ = true;
-    for (slot w = 0; w != waiters_.size(); ++w)
-        if (waiters_.taken(w) && !waiters_[w].ended) end(w, wait_end::closed, now);
+    for (slot t = 0; t != targets_.size(); ++t) {
+        if (!targets_.taken(t)) continue;
+        while (!targets_[t].waiting.empty()) end(targets_[t].waiting.front(), wait_end::closed, now);
+    }
     for (slot c = 0; c != connections_.size(); ++c) {
         if (!connections_.taken(c) || connections_[c].is == state::in_use) continue;
         if (connections_[c].is == state::connecting)
