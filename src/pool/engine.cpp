@@ -375,36 +375,38 @@ bool pool_core::begin_refills(time_point now) {
 
 bool pool_core::serve(slot at, time_point now, step& out) {
     shelf& t = targets_[at];
-    while (!t.waiting.empty() && !t.idle.empty()) {
+    if (!t.waiting.empty() && !t.idle.empty()) {
         const slot c = rules_.oldest_first ? t.idle.back() : t.idle.front();
         const slot w = t.waiting.front();
         pooled& chosen = connections_[c];
         // What came, or was looked at, while somebody waited is as good as new, however late it is now.
         const time_point since = waiters_[w].since;
-        if (std::max(chosen.returned, chosen.checked) < since && close_if_too_old(c, now)) continue;
+        if (std::max(chosen.returned, chosen.checked) < since && close_if_too_old(c, now)) return false;
         if (rules_.inspect && chosen.inspected < since) {
             out = inspect{connections_.id_of(c)};
             return true;
         }
-        if (chosen.checked < std::max(since, chosen.returned) && needs_check(chosen, now)) {
-            if (t.checks_for_waiters >= t.waiting.size()) break;
+        const bool checked = chosen.checked >= std::max(since, chosen.returned) || !needs_check(chosen, now);
+        if (checked) {
+            const duration waited = waited_since(since, now);
+            leave_idle(c);
+            chosen.is = state::in_use;
+            const bool reused = chosen.loan++ != 0;
+            ++in_use_;
+            ++t.counts.in_use;
+            ++t.counts.acquired;
+            if (reused) ++t.counts.reused;
+            t.counts.waits.add(waited);
+            out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
+            leave_line(w);
+            waiters_.remove(w);
+            return true;
+        }
+        if (t.checks_for_waiters < t.waiting.size()) {
             start_checking(c, true);
             out = start_check{connections_.id_of(c)};
             return true;
         }
-        const duration waited = waited_since(since, now);
-        leave_idle(c);
-        chosen.is = state::in_use;
-        const bool reused = chosen.loan++ != 0;
-        ++in_use_;
-        ++t.counts.in_use;
-        ++t.counts.acquired;
-        if (reused) ++t.counts.reused;
-        t.counts.waits.add(waited);
-        out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
-        leave_line(w);
-        waiters_.remove(w);
-        return true;
     }
     while (t.idle.size() > rules_.max_idle) close(t.idle.back(), close_reason::max_idle);
     return false;
@@ -493,6 +495,7 @@ step pool_core::next(time_point now) {
         while (!to_serve_.empty() && told_.empty()) {
             const slot t = to_serve_.front();
             if (serve(t, now, out)) return out;
+            if (!told_.empty()) break;  // again after that
             to_serve_.remove(targets_, t);
             to_connect_.push_back(targets_, t);
         }
