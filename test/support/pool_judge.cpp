@@ -349,7 +349,9 @@ void pool_judge::judge(const start_check& s) {
     const duration unused = now - came(*c);
     const bool kept_alive = rules.keep_alive != never && unused >= rules.keep_alive;
     const bool before_use = rules.check_after != never && unused >= rules.check_after;
-    expect(kept_alive || (before_use && !targets[c->target].line.empty()), "a check for nothing");
+    const std::size_t waiting = targets[c->target].line.size();
+    expect(kept_alive || (before_use && waiting != 0), "a check for nothing");
+    expect(rules.keep_alive != never || count(c->target).checking < waiting, "more checks than waits");
     c->retired = c->is == state::closing;
     c->to_inspect = 0;
     c->is = state::checking;
@@ -415,6 +417,10 @@ void pool_judge::judge(const close_connection& s) {
     }
     expect(c->is == state::idle, "closed, and not idle");
     const std::size_t idle = count(c->target).idle;
+    const target& t = targets[c->target];
+    if (s.why == close_reason::idle_timeout || s.why == close_reason::max_lifetime)
+        expect(t.line.empty() || came(*c) < waiters[t.line.front()].since || rules.check_after != never,
+            "closed though it came for somebody");
     switch (s.why) {
         case close_reason::idle_timeout:
             expect(now >= saturating_add(c->returned, rules.idle_timeout), "closed before it was idle for so long");
@@ -525,9 +531,10 @@ time_point pool_judge::due(std::size_t which, const tally& n, std::size_t in_all
         oldest = std::min(oldest, c.returned);
     }
     if (n.idle > rules.min_idle) first = std::min(first, saturating_add(oldest, rules.idle_timeout));
-    const std::size_t coming = n.connecting + n.checking;
+    // A check to keep it alive is of one that is kept ready; which those are is known where there are no others.
+    const std::size_t ready = n.idle + (rules.keep_alive == never ? 0 : n.checking), coming = n.connecting + n.checking;
     const std::size_t spare = coming > t.line.size() ? coming - t.line.size() : 0;
-    if (t.warm && !closed && n.idle + n.checking + spare < rules.min_idle && n.size() < rules.max_per_target &&
+    if (t.warm && !closed && ready + spare < rules.min_idle && n.size() < rules.max_per_target &&
         n.connecting < rules.max_connecting && in_all < rules.max_total)
         first = std::min(first, t.refill_at);
     return first;
@@ -589,6 +596,10 @@ void pool_judge::judge(const wait_until& s) {
         expect(wakes <= first, "it sleeps too long");
     }
     compare(core.forgotten(), forgotten_);
+    std::size_t unused = 0;
+    for (std::size_t t = 0; t != targets.size(); ++t)
+        if (targets[t].id != 0 && tallies[t].size() == 0 && targets[t].line.empty()) ++unused;
+    expect(unused <= rules.remembered || rules.min_idle != 0, "a target was to be forgotten");
     for (const connection& c : connections) {
         expect(c.is != state::closing, "one was to be closed");
         expect(c.is != state::cancelling, "a connect was to be cancelled");

@@ -25,7 +25,7 @@ public:
         state is = state::gone;
         std::uint32_t loan = 0;
         bool dead = false, readable = false, retired = false;
-        unsigned to_inspect = 0;  // so often
+        unsigned to_inspect = 0;                        // so often
         close_reason why = close_reason::idle_timeout;  // closing, or retired
         time_point started = {}, returned = {}, checked = {}, inspected = {}, dies = {};
         std::uint64_t order = 0;  // of the starts

@@ -167,6 +167,30 @@ TEST(pool_engine_checks, nor_does_it_make_the_connection_the_newest) {
     EXPECT_EQ(q.acquire_each("aaa"), "lend a3 to 1, lend a2 to 2, lend a1 to 3");
 }
 
+TEST(pool_engine_checks, one_that_was_checked_comes_back_to_its_place_between_the_others) {
+    script p = pool_with_idle({.keep_alive = 100ms}, 4);
+    p.at(110ms);
+    p.checked(1);
+    EXPECT_EQ(p.checked(2), "");
+    EXPECT_EQ(p.acquire_each("aaaa"), "lend a4 to 1, lend a3 to 2, lend a2 to 3, lend a1 to 4");
+    script q = pool_with_idle({.keep_alive = 100ms}, 4);
+    EXPECT_EQ(q.at(110ms), "check a1, check a2");
+    q.checked(2);
+    EXPECT_EQ(q.at(120ms), "check a3");
+    q.checked(3);
+    EXPECT_EQ(q.checked(1), "");
+    EXPECT_EQ(q.acquire_each("aaaa"), "lend a4 to 1, lend a3 to 2, lend a2 to 3, lend a1 to 4");
+}
+
+TEST(pool_engine_checks, one_is_not_checked_too_early_since_it_was_to_be_closed) {
+    script p = pool_with_idle({.max_per_target = 3, .min_idle = 2, .idle_timeout = 150ms, .keep_alive = 100ms}, 3);
+    EXPECT_EQ(p.at(120ms), "check a1, check a2, check a3");
+    for (const std::size_t c : {1u, 2u, 3u}) p.checked(c);
+    EXPECT_EQ(p.at(150ms), "close a1 idle_timeout");
+    EXPECT_EQ(p.at(170ms), "") << "when a3 would have been closed";
+    EXPECT_EQ(p.wakes(), 220ms);
+}
+
 TEST(pool_engine_checks, one_that_is_kept_alive_needs_no_check_so_soon) {
     script p = pool_with_idle({.check_after = 100ms, .keep_alive = 150ms}, 1);
     EXPECT_EQ(p.at(150ms), "check a1");

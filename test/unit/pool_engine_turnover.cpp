@@ -169,6 +169,20 @@ TEST(pool_engine_turnover, a_refill_that_fails_is_tried_again_later_twice_as_lat
     EXPECT_EQ(p.wakes(), 425ms) << "after one that succeeded it begins anew";
 }
 
+TEST(pool_engine_turnover, a_delay_is_never_longer_than_the_longest) {
+    script p{{.min_idle = 1, .refill_delay = 100ms, .max_refill_delay = 50ms}};
+    p.warm_up('a');
+    p.failed(1);
+    EXPECT_EQ(p.wakes(), 25ms);
+}
+
+TEST(pool_engine_turnover, a_success_ends_the_delay_of_the_others) {
+    script p{{.min_idle = 2}};
+    EXPECT_EQ(p.warm_up('a'), "open a1, open a2");
+    EXPECT_EQ(p.failed(1), "");
+    EXPECT_EQ(p.connected(2), "open a3");
+}
+
 TEST(pool_engine_turnover, a_refill_is_tried_for_ever) {
     script p{{.min_idle = 1}};
     EXPECT_EQ(p.warm_up('a'), "open a1");
