@@ -191,6 +191,18 @@ TEST(pool_engine_checks, one_is_not_checked_too_early_since_it_was_to_be_closed)
     EXPECT_EQ(p.wakes(), 220ms);
 }
 
+TEST(pool_engine_checks, a_check_to_keep_it_alive_is_for_nobody_though_the_last_one_was) {
+    script p = pool_with_idle({.check_after = 100ms, .keep_alive = 300ms}, 1);
+    p.at(100ms);
+    EXPECT_EQ(p.acquire(), "check a1");
+    p.cancel(1);
+    p.checked(1);
+    EXPECT_EQ(p.at(400ms), "check a1");
+    EXPECT_EQ(p.acquire(), "open a2");
+    EXPECT_EQ(p.checked(1), "lend a1 to 2");
+    EXPECT_EQ(p.acquire_each("aa"), "open a3") << "a2 is on its way";
+}
+
 TEST(pool_engine_checks, one_that_is_kept_alive_needs_no_check_so_soon) {
     script p = pool_with_idle({.check_after = 100ms, .keep_alive = 150ms}, 1);
     EXPECT_EQ(p.at(150ms), "check a1");

@@ -129,6 +129,14 @@ TEST(pool_engine_targets, who_frees_places_does_not_take_them_before_a_target_wi
     EXPECT_EQ(p.then(), "close a1 discarded, close a2 discarded, open b3, open a4");
 }
 
+TEST(pool_engine_targets, who_goes_first_has_had_its_turn) {
+    script p = pool_with_in_use({.max_total = 3}, 3);
+    p.acquire_each("bb");
+    for (const char t : {'b', 'c'}) p.core.on_acquire(p.target_of(t), p.now, time_point::max());
+    for (const std::size_t c : {1u, 2u, 3u}) p.core.on_returned(p.id(c), p.loan(c), false, p.now);
+    EXPECT_EQ(p.then(), "close a1 discarded, close a2 discarded, close a3 discarded, open b4, open c5, open b6");
+}
+
 TEST(pool_engine_targets, who_gives_up_waiting_for_a_place_holds_up_nobody) {
     script p{{.max_total = 1}};
     p.acquire('a');
@@ -230,6 +238,24 @@ TEST(pool_engine_targets, nobody_is_forgotten_who_waits_or_is_kept_ready) {
     script q{{.min_idle = 1, .remembered = 0}};
     EXPECT_EQ(q.warm_up('a'), "open a1");
     EXPECT_EQ(q.failed(1), "") << "it is tried again";
+}
+
+TEST(pool_engine_targets, who_is_forgotten_waits_for_no_place_and_no_time) {
+    script p{{.max_total = 1, .remembered = 0}};
+    p.acquire('a');
+    p.connected(1);
+    p.acquire('b');
+    EXPECT_EQ(p.cancel(2), "forget b");
+    p.acquire_each("cd");
+    EXPECT_EQ(p.give_back(1, false), "close a1 discarded, open c2, forget a");
+    p.connected(2);
+    EXPECT_EQ(p.give_back(2, false), "close c2 discarded, open d3, forget c");
+    script q{{.min_idle = 1, .remembered = 0}};
+    q.warm_up('a');
+    q.failed(1);
+    q.close();
+    EXPECT_EQ(q.acquire(), "end 1 closed, forget a");
+    EXPECT_EQ(q.at(1h), "");
 }
 
 TEST(pool_engine_targets, what_comes_too_late_does_nothing) {
