@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <iostream>
 #include <string>
-#include <vector>
 
 namespace dial::test {
 namespace {
@@ -148,13 +148,11 @@ private:
                 judge.checked(c, alive);
             });
         } else if (what < 83) {
-            with(random_.one_in(2)      ? state::idle
-                    : random_.one_in(2) ? state::in_use
-                                        : state::checking,
-                [&](std::size_t c) {
-                    note("address gone " + std::to_string(c));
-                    judge.address_gone(c);
-                });
+            constexpr state any[] = {state::idle, state::idle, state::in_use, state::checking, state::connecting};
+            with(any[random_.below(5)], [&](std::size_t c) {
+                note("address gone " + std::to_string(c));
+                judge.address_gone(c);
+            });
         } else if (what < 84) {
             const std::size_t t = random_.below(targets_);
             note("reset " + std::to_string(t));
