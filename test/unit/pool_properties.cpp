@@ -253,7 +253,7 @@ TEST(pool_properties, hold_in_random_schedules) {
                << words(again.judge.rules) << log;
     }
     for (const std::uint64_t count : told) EXPECT_GT(count, schedules / 20) << "a kind of step was rare";
-    for (const std::uint64_t count : closings) EXPECT_GT(count, schedules / 100) << "a reason to close was rare";
+    for (const std::uint64_t count : closings) EXPECT_GT(count, schedules / 200) << "a reason to close was rare";
     for (const std::uint64_t count : ends) EXPECT_GT(count, schedules / 50) << "a way to end a wait was rare";
 }
 
