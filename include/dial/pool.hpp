@@ -89,8 +89,9 @@ struct start_close {
 /// nobody asked for (but for messages of TLS itself, which are taken in). A connection is therefore alive, as far as this machine's
 /// reactor has been told when it is handed out; a server that closes it in that very moment is its user's to see: lease::reused.
 ///
-/// A pool that does nothing keeps no `io_context::run()` from returning: neither idle connections nor their timers count as work,
-/// those that were set up from outside of the io_context apart, until they end.
+/// A pool that does nothing keeps no `io_context::run()` from returning, if its executor is that of the io_context itself: neither
+/// idle connections nor their timers count as work then. On a strand or in a thread_pool they do, as what is set up from outside of
+/// the io_context's threads does, until they end: close the pool first.
 ///
 /// Several threads may use it at once, and the executor may run handlers on several. Its destructor closes it, as close() does, and
 /// waits for nobody; leases may outlive it.

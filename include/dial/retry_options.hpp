@@ -19,7 +19,7 @@ namespace dial {
 ///   ENETDOWN, ENONET, ENOENT (a unix socket whose server has not started yet), end of file, a truncated TLS stream.
 /// - A shortage on this machine, which passes: EAGAIN, EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM.
 /// - Name servers that say to ask later: `asio::error::host_not_found_try_again`.
-/// - A limit that passed inside: `error::timeout`.
+/// - A limit that passed inside: `error::timeout`; a pool that was full, could not open a connection in time, or had too many waiting.
 /// - A proxy's: `error::proxy_closed`, SOCKS5 replies 1, 3, 4, 5 and 6, SOCKS4 reply 91, HTTP 408, 429, 500, 502, 503 and 504.
 ///
 /// Nothing else: not cancellation, invalid targets and options, names that do not exist, missing permissions and credentials,

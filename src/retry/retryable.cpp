@@ -39,7 +39,10 @@ bool errno_passes(int code) {
 bool own_passes(error code) {
     switch (code) {  // no default: the compiler names the case we forget
         case error::timeout:
-        case error::proxy_closed: return true;
+        case error::proxy_closed:
+        case error::pool_full:
+        case error::pool_unreachable:
+        case error::too_many_waiters: return true;
         case error::no_addresses:
         case error::invalid_target:
         case error::invalid_option:
@@ -47,7 +50,9 @@ bool own_passes(error code) {
         case error::proxy_authentication_failed:
         case error::proxy_protocol:
         case error::proxy_unsupported:
-        case error::breaker_open: return false;
+        case error::breaker_open:
+        case error::pool_closed:
+        case error::prepare_failed: return false;
     }
     return false;
 }

@@ -49,7 +49,10 @@ TEST(retryable, not_cancellation_and_not_success) {
 }
 
 TEST(retryable, of_dials_own_a_timeout_and_a_proxy_that_hung_up) {
-    expect_of(dial_category(), {static_cast<int>(error::timeout), static_cast<int>(error::proxy_closed)}, -1, 50);
+    expect_of(dial_category(),
+        {static_cast<int>(error::timeout), static_cast<int>(error::proxy_closed), static_cast<int>(error::pool_full),
+            static_cast<int>(error::pool_unreachable), static_cast<int>(error::too_many_waiters)},
+        -1, 50);
 }
 
 TEST(retryable, of_names_only_try_again) {

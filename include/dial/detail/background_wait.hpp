@@ -2,7 +2,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -11,7 +11,8 @@ namespace dial::detail {
 
 namespace asio = boost::asio;
 
-// Where work is counted: an io_context or a thread_pool, by itself or under a strand. Elsewhere waits stay counted.
+// Where work is counted: an io_context, whose own executor it is. Elsewhere waits stay counted: under a strand, or in a thread_pool,
+// Asio counts more than the operation itself.
 class work_counter {
 public:
     work_counter() = default;
@@ -23,9 +24,7 @@ public:
     void less() const noexcept;
 
 private:
-    enum class kind : unsigned char { none, io_context, thread_pool };
-    kind is_ = kind::none;
-    asio::execution_context* context_ = nullptr;
+    asio::io_context* context_ = nullptr;
 };
 
 // One wait after the other: begin(), then the operation is started, then started(); ended() first thing in its handler, or before

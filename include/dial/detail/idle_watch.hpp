@@ -1,6 +1,8 @@
 // The socket under a stream of any type, and whether there is anything to read on it.
 #pragma once
 
+#include <dial/detail/tls_idle.hpp>
+
 #include <boost/asio/socket_base.hpp>
 
 #include <sys/socket.h>
@@ -15,15 +17,10 @@ namespace boost::asio::ssl {
 template <typename Stream>
 class stream;
 }
-struct ssl_st;
 
 namespace dial::detail {
 
 namespace asio = boost::asio;
-
-// Takes in what a peer may send on an idle connection without being asked (tickets, key updates); false if there is anything else,
-// or the connection has ended. Part of dial::tls: an error of the linker that names it asks for that library.
-bool tls_is_quiet(ssl_st* ssl, int descriptor) noexcept;
 
 template <class T>
 concept waits_for_reading = requires(T& socket) {
@@ -57,6 +54,8 @@ template <class Stream>
 bool is_open(Stream& stream) {
     if constexpr (requires { socket_under(stream).is_open(); })
         return socket_under(stream).is_open();
+    else if constexpr (requires { stream.is_open(); })
+        return stream.is_open();
     else
         return true;
 }
@@ -75,8 +74,8 @@ bool is_quiet(Stream& stream) {
         return true;
 }
 
-// TLS has messages of its own.
-template <class Next>
+// TLS has messages of its own. (Of TLS inside TLS, only the outer one could read what comes: there nothing is expected.)
+template <waits_for_reading Next>
 bool is_quiet(asio::ssl::stream<Next>& stream) {
     return tls_is_quiet(stream.native_handle(), static_cast<int>(socket_under(stream).native_handle()));
 }

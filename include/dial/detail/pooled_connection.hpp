@@ -81,7 +81,7 @@ public:
             const std::uint32_t number = wait_.begin();
             watch_number_.store(number);
             socket_under(*stream_).async_wait(asio::socket_base::wait_read, watch_handler{self(), number});
-            wait_.started(number, counter_);
+            if (is_on_the_pools_executor()) wait_.started(number, counter_);
         }
     }
 
@@ -179,6 +179,14 @@ private:
         watched_.store(false);
         if (lent()) return;  // what came was for its user; it is watched again when it is back
         if (const auto hub = hub_.lock()) hub->on_readable(*this);
+    }
+
+    // A connector may make streams elsewhere, whatever it was asked for.
+    bool is_on_the_pools_executor() {
+        if constexpr (std::is_constructible_v<asio::any_io_executor, decltype(socket_under(*stream_).get_executor())>)
+            return asio::any_io_executor{socket_under(*stream_).get_executor()} == executor_;
+        else
+            return false;
     }
 
     // The operation that is about to be cancelled counts again, until its handler has run.
