@@ -5,19 +5,24 @@
 namespace dial::pooling {
 namespace {
 
+// Not less than nothing: two threads may have read the clock in the other order.
+duration waited_since(time_point since, time_point now) {
+    return std::max(now - since, duration::zero());
+}
+
 // What is left of a life of which chance may take a part.
 time_point end_of_life(const pool_rules& rules, time_point born, double chance) {
     if (rules.max_lifetime == never) return time_point::max();
     const double part = 1 - rules.lifetime_jitter * chance;
-    return saturating_add(born,
-        std::chrono::duration_cast<duration>(
-            std::chrono::duration<double, std::nano>(static_cast<double>(rules.max_lifetime.count()) * part)));
+    using exact = std::chrono::duration<double, std::nano>;
+    return saturating_add(born, to_duration(exact{rules.max_lifetime} * part));
 }
 
 // Half of the delay is chance, so that those who failed together do not come back together.
 duration refill_delay(const pool_rules& rules, std::size_t failures, double chance) {
     duration delay = rules.refill_delay;
-    for (std::size_t i = 1; i < failures && delay < rules.max_refill_delay; ++i) delay *= 2;
+    for (std::size_t i = 1; i < failures && delay < rules.max_refill_delay; ++i)
+        delay = delay > rules.max_refill_delay / 2 ? rules.max_refill_delay : delay * 2;
     delay = std::min(delay, rules.max_refill_delay);
     return delay / 2 + std::chrono::duration_cast<duration>(delay * (chance / 2));
 }
@@ -85,12 +90,12 @@ void pool_core::leave_line(slot w) {
 }
 
 void pool_core::end(slot w, wait_end why, time_point now, connection_id failed) {
-    line_entry& last = waiters_[w];
-    last.ended = true;
-    pool_counts& counts = targets_[last.target].counts;
+    line_entry& ended = waiters_[w];
+    ended.ended = true;
+    pool_counts& counts = targets_[ended.target].counts;
     if (why == wait_end::full || why == wait_end::unreachable || why == wait_end::too_late) ++counts.wait_timeouts;
     if (why == wait_end::too_many) ++counts.turned_away;
-    told_.push_back(end_wait{waiters_.id_of(w), why, failed, now - last.since});
+    told_.push_back(end_wait{waiters_.id_of(w), why, failed, waited_since(ended.since, now)});
     leave_line(w);
 }
 
@@ -109,8 +114,6 @@ bool pool_core::on_connected(connection_id connection, time_point now, double ch
     made.returned = made.checked = now;
     made.dies = end_of_life(rules_, now, chance);
     become_idle(c);
-    connections_[c].fit = true;
-    just_now_.push_back(connection);
     return true;
 }
 
@@ -153,12 +156,13 @@ void pool_core::on_readable(connection_id connection) {
     if (connections_[c].is == state::in_use) connections_[c].readable = true;  // its return is about to be told
 }
 
-void pool_core::on_inspected(connection_id connection, bool alive, time_point) {
+void pool_core::on_inspected(connection_id connection, bool alive, time_point now) {
     const slot c = connections_.find(connection);
     if (c == no_slot || connections_[c].is != state::idle) return;
-    if (!alive) return close(c, close_reason::dead);
-    connections_[c].inspected = true;
-    just_now_.push_back(connection);
+    if (alive)
+        connections_[c].inspected = now;
+    else
+        close(c, close_reason::dead);
 }
 
 void pool_core::on_checked(connection_id connection, bool alive, time_point now) {
@@ -173,8 +177,6 @@ void pool_core::on_checked(connection_id connection, bool alive, time_point now)
     if (checked.for_waiter) --t.checks_for_waiters;
     checked.checked = now;
     become_idle(c);
-    connections_[c].fit = true;
-    just_now_.push_back(connection);
 }
 
 void pool_core::on_address_gone(connection_id connection, time_point) {
@@ -190,8 +192,10 @@ void pool_core::on_reset(target_id target, time_point) {
 
 void pool_core::on_close(time_point now) {
     closed_ = true;
-    for (slot w = 0; w != waiters_.size(); ++w)
-        if (waiters_.taken(w) && !waiters_[w].ended) end(w, wait_end::closed, now);
+    for (slot t = 0; t != targets_.size(); ++t) {
+        if (!targets_.taken(t)) continue;
+        while (!targets_[t].waiting.empty()) end(targets_[t].waiting.front(), wait_end::closed, now);
+    }
     for (slot c = 0; c != connections_.size(); ++c) {
         if (!connections_.taken(c) || connections_[c].is == state::in_use) continue;
         if (connections_[c].is == state::connecting)
@@ -204,7 +208,7 @@ void pool_core::on_close(time_point now) {
 void pool_core::become_idle(slot c) {
     pooled& idle = connections_[c];
     idle.is = state::idle;
-    idle.inspected = idle.fit = false;
+    idle.inspected = time_point::min();
     shelf& t = targets_[idle.target];
     ++t.counts.idle;
     // From the oldest on: one that was returned just now is the newest, one that was checked is old.
@@ -231,6 +235,8 @@ void pool_core::leave_idle(slot c) {
     all_idle_.remove(connections_, c);
     --t.counts.idle;
     connections_due_.clear(c);
+    // While it was not the oldest one, there may have been no more than the least number to keep.
+    if (rules_.min_idle != 0 && !t.idle.empty()) connections_due_.set(t.idle.back(), due(connections_[t.idle.back()]));
 }
 
 void pool_core::start_checking(slot c, bool for_waiter) {
@@ -301,15 +307,7 @@ void pool_core::look_at(slot t) {
 }
 
 bool pool_core::needs_check(const pooled& c, time_point now) const {
-    return !c.fit && rules_.check_after != never && now - std::max(c.returned, c.checked) >= rules_.check_after;
-}
-
-void pool_core::forget_what_was_just_now() {
-    for (const connection_id id : just_now_) {
-        const slot c = connections_.find(id);
-        if (c != no_slot) connections_[c].inspected = connections_[c].fit = false;
-    }
-    just_now_.clear();
+    return rules_.check_after != never && now - std::max(c.returned, c.checked) >= rules_.check_after;
 }
 
 // When an idle one is to be closed or checked.
@@ -326,16 +324,24 @@ bool pool_core::wants_refill(const shelf& t) const {
     return t.counts.idle + (t.counts.checking - t.checks_for_waiters) + spare < rules_.min_idle;
 }
 
+bool pool_core::close_if_too_old(slot c, time_point now) {
+    const pooled& old = connections_[c];
+    const bool to_be_kept = targets_[old.target].counts.idle <= rules_.min_idle;
+    if (now >= old.dies)
+        close(c, close_reason::max_lifetime);
+    else if (!to_be_kept && now >= saturating_add(old.returned, rules_.idle_timeout))
+        close(c, close_reason::idle_timeout);
+    else
+        return false;
+    return true;
+}
+
 bool pool_core::expire_connections(time_point now) {
     while (connections_due_.any_due(now)) {
         const slot c = connections_due_.first();
         const pooled& old = connections_[c];
-        if (now >= old.dies) {
-            close(c, close_reason::max_lifetime);
-        } else if (targets_[old.target].counts.idle > rules_.min_idle &&
-            now >= saturating_add(old.returned, rules_.idle_timeout)) {
-            close(c, close_reason::idle_timeout);
-        } else if (now >= saturating_add(std::max(old.returned, old.checked), rules_.keep_alive)) {
+        if (close_if_too_old(c, now)) continue;
+        if (now >= saturating_add(std::max(old.returned, old.checked), rules_.keep_alive)) {
             start_checking(c, false);
             told_.push_back(start_check{connections_.id_of(c)});
         } else {
@@ -371,14 +377,18 @@ bool pool_core::serve(slot at, time_point now, step& out) {
     shelf& t = targets_[at];
     if (!t.waiting.empty() && !t.idle.empty()) {
         const slot c = rules_.oldest_first ? t.idle.back() : t.idle.front();
+        const slot w = t.waiting.front();
         pooled& chosen = connections_[c];
-        if (rules_.inspect && !chosen.inspected) {
+        // What came, or was looked at, while somebody waited is as good as new, however late it is now.
+        const time_point since = waiters_[w].since;
+        if (std::max(chosen.returned, chosen.checked) < since && close_if_too_old(c, now)) return false;
+        if (rules_.inspect && chosen.inspected < since) {
             out = inspect{connections_.id_of(c)};
             return true;
         }
-        if (!needs_check(chosen, now)) {
-            const slot w = t.waiting.front();
-            const duration waited = now - waiters_[w].since;
+        const bool checked = chosen.checked >= std::max(since, chosen.returned) || !needs_check(chosen, now);
+        if (checked) {
+            const duration waited = waited_since(since, now);
             leave_idle(c);
             chosen.is = state::in_use;
             const bool reused = chosen.loan++ != 0;
@@ -392,7 +402,7 @@ bool pool_core::serve(slot at, time_point now, step& out) {
             waiters_.remove(w);
             return true;
         }
-        if (on_the_way(t) < t.waiting.size()) {
+        if (t.checks_for_waiters < t.waiting.size()) {
             start_checking(c, true);
             out = start_check{connections_.id_of(c)};
             return true;
@@ -400,6 +410,13 @@ bool pool_core::serve(slot at, time_point now, step& out) {
     }
     while (t.idle.size() > rules_.max_idle) close(t.idle.back(), close_reason::max_idle);
     return false;
+}
+
+// Of those who wait for a place of the pool, the first that can get one; else no_slot.
+slot pool_core::next_for_a_place() {
+    if (total_ >= rules_.max_total && all_idle_.empty()) return no_slot;
+    if (!bare_.empty()) return bare_.pop_front(targets_);
+    return starved_.empty() ? no_slot : starved_.pop_front(targets_);
 }
 
 // Starts one: then it is the next target's turn.
@@ -416,9 +433,12 @@ bool pool_core::connect(slot at, time_point now, step& out) {
         if (!for_waiter) {
             unfilled_.push_back(targets_, at);
         } else if (make_room(at)) {
-            to_connect_.push_front(targets_, at);
+            bare_.push_front(targets_, at);  // before anybody else
         } else {
-            starved_.push_back(targets_, at);
+            if (size_of(t) == 0)
+                bare_.push_back(targets_, at);
+            else
+                starved_.push_back(targets_, at);
             turn_away(at, now);
         }
         return false;
@@ -470,25 +490,25 @@ step pool_core::next(time_point now) {
             const slot c = connections_.find(look->connection);
             if (c != no_slot && connections_[c].is == state::idle) return said;
         }
-        if (expire_connections(now)) continue;
 
         step out;
         while (!to_serve_.empty() && told_.empty()) {
             const slot t = to_serve_.front();
             if (serve(t, now, out)) return out;
+            if (!told_.empty()) break;  // again after that
             to_serve_.remove(targets_, t);
             to_connect_.push_back(targets_, t);
         }
-        if (!told_.empty()) continue;
-        forget_what_was_just_now();
+        if (!told_.empty() || expire_connections(now)) continue;
         // Only who got nothing from what is there is late, and only for the others are connections opened.
         if (expire_waiters(now) || begin_refills(now)) continue;
-        if (!to_connect_.empty()) {
-            if (connect(to_connect_.pop_front(targets_), now, out)) return out;
+        if (const slot t = next_for_a_place(); t != no_slot) {
+            to_connect_.remove(targets_, t);
+            if (connect(t, now, out)) return out;
             continue;
         }
-        if (!starved_.empty() && (total_ < rules_.max_total || !all_idle_.empty())) {
-            to_connect_.push_back(targets_, starved_.pop_front(targets_));
+        if (!to_connect_.empty()) {
+            if (connect(to_connect_.pop_front(targets_), now, out)) return out;
             continue;
         }
         if (!unfilled_.empty() && total_ < rules_.max_total) {
@@ -497,6 +517,7 @@ step pool_core::next(time_point now) {
         }
         if (unused_.size() > rules_.remembered) {
             const slot t = unused_.pop_front(targets_);
+            bare_.remove(targets_, t);
             starved_.remove(targets_, t);
             unfilled_.remove(targets_, t);
             refills_due_.clear(t);

@@ -2,6 +2,7 @@
 //
 // The operation tells it what happened; then it obeys next(now), one step at a time, until that says wait. An event may come
 // between any two steps. Connections, waiters and targets go by ids; what comes too late, about one that is gone, does nothing.
+// The lower half of an id is a place that is used again, not before the last step about the id has been said.
 //
 // Who waits is served in order, by whichever comes first: a connection that is returned, or one that was opened. Connects belong
 // to nobody: one that fails ends the wait that has lasted longest, and another starts for the next. Only as many are under way as
@@ -168,18 +169,16 @@ private:
         std::uint32_t loan = 0;
         bool for_waiter = false;  // the check
         bool readable = false;    // told before the return
-        bool inspected = false;   // just now, in order to be handed out
-        bool fit = false;         // connected or checked just now: it needs no check
         bool retired = false;     // closed on return, because
         close_reason retired_why = close_reason::reset;
-        time_point returned = {}, checked = {}, dies = time_point::max();
+        time_point returned = {}, checked = {}, inspected = time_point::min(), dies = time_point::max();
         links in_target, in_all;  // in_target: among the idle ones
     };
     struct line_entry {
         slot target;
         time_point since, deadline;
         links in_target;
-        bool ended = false;  // decided, not yet said: its id stays its own until then
+        bool ended = false;  // that is yet to be told
     };
     struct shelf {
         pool_counts counts;
@@ -189,7 +188,7 @@ private:
         bool warm = false;         // it was asked for: keep connections ready
         std::size_t failures = 0;  // of opening idle ones, in a row
         time_point refill_at = time_point::min();
-        links to_serve, to_connect, starved, unfilled, unused;
+        links to_serve, to_connect, bare, starved, unfilled, unused;
     };
 
     static std::size_t size_of(const shelf& t) {
@@ -199,7 +198,6 @@ private:
     bool is_used(const shelf& t) const;
     bool wants_refill(const shelf& t) const;
     bool needs_check(const pooled& c, time_point now) const;
-    void forget_what_was_just_now();
     time_point due(const pooled& c) const;
 
     // A step or a list has to be looked at, since something changed for this target.
@@ -214,12 +212,14 @@ private:
     void leave_line(slot w);
 
     // What is told goes to told_; true if there was anything.
+    bool close_if_too_old(slot c, time_point now);
     bool expire_connections(time_point now);
     bool expire_waiters(time_point now);
     bool begin_refills(time_point now);
     bool make_room(slot t);
     // True: `out` is the next step.
     bool serve(slot t, time_point now, step& out);
+    slot next_for_a_place();
     bool connect(slot t, time_point now, step& out);
     void turn_away(slot t, time_point now);
 
@@ -232,11 +232,11 @@ private:
     list<pooled, &pooled::in_all> all_connecting_;  // in the order of their starts
     list<shelf, &shelf::to_serve> to_serve_;        // something came for those who wait
     list<shelf, &shelf::to_connect> to_connect_;    // may want connects
-    list<shelf, &shelf::starved> starved_;          // want connects for those who wait, and the pool is full
-    list<shelf, &shelf::unfilled> unfilled_;        // want connects for idle ones, and the pool is full
+    list<shelf, &shelf::bare> bare_;          // want connects for those who wait, have nothing, and the pool is full
+    list<shelf, &shelf::starved> starved_;    // have something, want more for those who wait, and the pool is full
+    list<shelf, &shelf::unfilled> unfilled_;  // want connects for idle ones, and the pool is full
     list<shelf, &shelf::unused> unused_;
-    std::vector<connection_id> just_now_;  // inspected or fit: until it is known that nobody waits for them
-    std::deque<step> told_;                // decided, not yet said
+    std::deque<step> told_;  // decided, not yet said
     std::size_t total_ = 0, in_use_ = 0;
     bool closed_ = false;
     pool_counts forgotten_;
