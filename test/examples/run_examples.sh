@@ -265,15 +265,52 @@ run_srv_client() {
     expect 2 'no name of a service' "$bin/srv_client" "$dns" test
 }
 
-run_redis_ping() {
+start_redis() {
     command -v redis-server >/dev/null || skip "no redis-server (apt install redis-server)"
     start 'Ready to accept connections unix|The server is now ready to accept connections at' \
         redis-server --port PORT --bind 127.0.0.1 --unixsocket "$tmp/redis.sock" --dir "$tmp" --save '' --daemonize no
+}
+
+run_redis_ping() {
+    start_redis
     expect 0 '^PONG$' "$bin/redis_ping" localhost "$port"
     expect 0 '^PONG$' "$bin/redis_ping" "127.0.0.1:$port"
     expect 0 '^PONG$' "$bin/redis_ping" "unix:$tmp/redis.sock"
     expect 1 'No such file or directory' "$bin/redis_ping" "unix:$tmp/nothing"
     expect 2 'usage: redis_ping' "$bin/redis_ping"
+}
+
+run_redis_pool() {
+    start_redis
+    expect 0 '^one by one: 20000 of 20000 commands in ' "$bin/redis_pool" "localhost:$port" 20000 100 4 10
+    said '^  connections opened: 4, handed out: 20000 times; waits: ' "$tmp/out" || fail "not one by one"
+    said '^10 in one go: 20000 of 20000 commands in ' "$tmp/out" && said '^  connections opened: 4, handed out: 2000 times' "$tmp/out" ||
+        fail "not in batches"
+    expect 0 '^  connections opened: 1, handed out: 30 times' "$bin/redis_pool" "localhost:$port" 30 3 1 1
+    [ "$(redis-cli -p "$port" dbsize)" = 0 ] || fail "keys are left behind"
+
+    # Connections are cut while they are used: what may be done twice is done, and only INCR fails. It is not known how often, but
+    # the program compares the counter.
+    cut_connections "$port" &
+    local cutter=$!
+    servers+=("$cutter")
+    expect 1 '^  [0-9]+ times done again on another connection$' "$bin/redis_pool" "localhost:$port" 100000 100 4 1
+    kill "$cutter" 2>/dev/null || true
+    said '^  [0-9]+ x INCR: (End of file|Connection reset|Broken pipe)' "$tmp/out" || fail "INCR did not fail"
+    if said ' x (PING|SET|GET)' "$tmp/out"; then fail "what may be done twice was not done"; fi
+
+    refused_port
+    expect 1 '^redis_pool: Connection refused$' "$bin/redis_pool" "localhost:$closed_port"
+    start_echo_server
+    expect 1 'a new connection of the pool could not be prepared' "$bin/redis_pool" "localhost:$echo_port"
+    expect 2 'BATCH is a number' "$bin/redis_pool" "localhost:$port" 10 10 10 ten
+}
+cut_connections() {
+    while :; do
+        sleep 0.15
+        redis-cli -p "$1" client list | grep -q name=redis_pool || continue
+        redis-cli -p "$1" client kill type normal >/dev/null
+    done
 }
 
 run_http_get() {
