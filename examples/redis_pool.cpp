@@ -87,7 +87,7 @@ std::optional<std::size_t> parse(std::string_view wire, reply& out) {
     constexpr std::size_t longest_line = 64 * 1024, longest_bulk = 512 * 1024 * 1024;
     const std::size_t line = wire.find("\r\n");
     if (std::min(line, wire.size()) > longest_line) throw std::runtime_error{"a line of a reply has no end"};
-    if (line == wire.npos || line == 0) return {};
+    if (line == wire.npos) return {};
 
     const std::string text{wire.substr(1, line - 1)};
     const std::size_t start = line + 2;

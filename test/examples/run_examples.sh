@@ -323,6 +323,33 @@ run_http_get() {
     expect 1 '^HTTP 404 Not Found$' "$bin/http_get" 127.0.0.1 "$port" /nothing
 }
 
+run_http_pool() {
+    command -v nginx >/dev/null || skip "no nginx (apt install nginx-light)"
+    mkdir -p "$tmp/www"
+    echo 'hello from nginx' >"$tmp/www/index.html"
+    http_settings='keepalive_requests 90;'  # far fewer than pages per connection
+    start 'start worker process ' start_nginx PORT
+    local web=localhost:$port master=$pid
+    expect 0 '^10000 of 10000 pages, 170000 bytes in ' "$bin/http_pool" "$web"
+    said '^connections opened: 1(1[2-9]|2[0-9]), failed to open: 0, handed out: 10000 times' "$tmp/out" ||
+        fail "not 112 connections (10000 / 90), or a few more at the end"
+    expect 1 '^50 x HTTP 404 Not Found$' "$bin/http_pool" "$web" /nothing 50
+    said '^0 of 50 pages' "$tmp/out" || fail "counted as successful"
+
+    # Connections are closed under the client's hands.
+    while running "$master" && sleep 0.1; do kill -HUP "$master"; done &
+    local reloader=$!
+    servers+=("$reloader")
+    expect 0 '^30000 of 30000 pages' "$bin/http_pool" "$web" / 30000
+    kill "$reloader" 2>/dev/null || true
+
+    refused_port
+    expect 1 'no connection: Connection refused$' "$bin/http_pool" "localhost:$closed_port" / 10
+    start_echo_server
+    expect 1 '^3 x ' "$bin/http_pool" "localhost:$echo_port" / 3
+    expect 2 'PAGES is a number' "$bin/http_pool" "$web" / none
+}
+
 # The same page over HTTP and HTTPS, and both proxies: real ones.
 run_http_over() {
     local program
@@ -400,6 +427,7 @@ error_log stderr notice;
 events {}
 http {
     access_log off;
+    ${http_settings:-}
     client_body_temp_path body;
     proxy_temp_path proxy;
     fastcgi_temp_path fastcgi;
