@@ -350,6 +350,19 @@ run_http_pool() {
     expect 2 'PAGES is a number' "$bin/http_pool" "$web" / none
 }
 
+run_pool_spdlog() {
+    expect 0 '^debug pool acquired target="127.0.0.1:[0-9]+" connection=1 reused=true waited_ms=' "$bin/pool_spdlog"
+    local line
+    for line in 'trace pool opening .* connection=1 in_use=0 idle=0 connecting=1 waiting=2' \
+        'debug pool opened .* connection=1 took_ms=[0-9.]+ in_use=0 idle=1 connecting=0 waiting=2' \
+        'info pool closed .* connection=1 why=dead in_use=0 idle=0 connecting=0 waiting=0' \
+        'warning pool open_failed .* connection=2 error="Connection refused" took_ms=' \
+        'warning pool wait_ended .*" error="timed out: .*" waited_ms=[0-9.]+ in_use=1 ' \
+        'debug pool closed .* connection=3 why=discarded '; do
+        said "^$line" "$tmp/out" || fail "no line: $line"
+    done
+}
+
 # The same page over HTTP and HTTPS, and both proxies: real ones.
 run_http_over() {
     local program
