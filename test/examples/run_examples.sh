@@ -363,6 +363,70 @@ run_pool_spdlog() {
     done
 }
 
+run_pool_prometheus() {
+    refused_port
+    start_echo_server
+    start '^scrape ' "$bin/pool_prometheus" "localhost:$echo_port" "localhost:$closed_port" $'unix:/tmp/a "b"\\c\nd'
+    local page=$log scrape=$tmp/scrape program=$pid
+    port=$(sed -n 's|^scrape http://127.0.0.1:\([0-9]*\)/metrics$|\1|p' "$page")
+    get_with_bash "$port" /else
+    said '^HTTP/1.1 404 ' "$scrape" || fail "answers anything: $(cat "$scrape")"
+    get_with_bash "$port" /metrics
+    cat "$scrape"
+    eventually 20 not_running "$program" || fail "more than one scrape"
+    wait "$program" || fail "exit code $?"
+
+    said '^HTTP/1.1 200 ' "$scrape" || fail "no scrape"
+    said '^Content-Type: text/plain; version=0.0.4; charset=utf-8.?$' "$scrape" || fail "another content type"
+    sed '1,/^\r*$/d' "$scrape" >"$tmp/body"
+    sed '1,/^scrape /d' "$page" | cmp - "$tmp/body" || fail "what is printed is not what is served"
+    local sample
+    for sample in 'connections{target="localhost:'"$echo_port"'",state="in_use"} 1' \
+        'opened_total{target="localhost:'"$echo_port"'"} 2' \
+        'acquired_total{target="localhost:'"$echo_port"'"} 121' \
+        'reused_total{target="localhost:'"$echo_port"'"} 119' \
+        'closed_total{target="localhost:'"$echo_port"'",reason="idle_timeout"} 0' \
+        'wait_seconds_count{target="localhost:'"$echo_port"'"} 121' \
+        'open_failed_total{target="localhost:'"$closed_port"'"} 7' \
+        'open_failed_total{target="unix:/tmp/a \"b\"\\c\nd"} 7'; do
+        grep -qxF "dial_pool_$sample" "$tmp/body" || fail "no sample: $sample"
+    done
+    awk "$prometheus_rules" "$tmp/body" || fail "not as Prometheus wants it"
+}
+prometheus_rules='
+function bad(why) { print "line " NR ": " why ": " $0; failed = 1; exit 1 }
+/^# HELP / { if (helped[$3]++) bad("a second HELP"); next }
+/^# TYPE / { if (typed[$3]++ || !helped[$3]) bad("a second TYPE, or no HELP"); family = $3; type = $4; next }
+!/^[a-z_]+[{].*[}] [0-9.e+-]+$/ { bad("no sample") }
+{
+    name = $0; sub(/[{].*/, "", name)
+    if (type == "histogram") sub(/_(bucket|sum|count)$/, "", name)
+    if (name != family) bad("in another family")
+    if ((type == "counter") != (name ~ /_total$/)) bad("a counter is _total, and nothing else is")
+    samples++
+}
+/_bucket[{]/ {
+    target = $0; sub(/,le=.*/, "", target); sub(/.*_bucket/, "", target)
+    if (target == last_target && $NF + 0 < so_far) bad("less than in the bucket before")
+    last_target = target; so_far = $NF + 0
+    if (/le="[+]Inf"/) infinite[target "}"] = so_far
+}
+/_count[{]/ {
+    target = $0; sub(/.*_count/, "", target); sub(/ [^ ]*$/, "", target)
+    if (!(target in infinite) || infinite[target] != $NF + 0) bad("not what the bucket +Inf has")
+    histograms++
+}
+END { if (failed) exit 1; print samples " samples, " histograms " histograms"; exit histograms != 3 }
+'
+# get_with_bash PORT PATH: the whole answer is in $tmp/scrape then.
+get_with_bash() {
+    local connection
+    exec {connection}<>"/dev/tcp/127.0.0.1/$1"
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n' "$2" >&"$connection"
+    timeout 20 cat <&"$connection" >"$tmp/scrape"
+    exec {connection}>&-
+}
+
 # The same page over HTTP and HTTPS, and both proxies: real ones.
 run_http_over() {
     local program
