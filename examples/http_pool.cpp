@@ -37,7 +37,7 @@
 #include <iostream>
 #include <map>
 #include <string>
-#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 

@@ -333,6 +333,8 @@ run_http_pool() {
     expect 0 '^10000 of 10000 pages, 170000 bytes in ' "$bin/http_pool" "$web"
     said '^connections opened: 1(1[2-9]|2[0-9]), failed to open: 0, handed out: 10000 times' "$tmp/out" ||
         fail "not 112 connections (10000 / 90), or a few more at the end"
+    head -c 300000 /dev/zero >"$tmp/www/big"
+    expect 0 '^200 of 200 pages, 60000000 bytes in ' "$bin/http_pool" "$web" /big 200
     expect 1 '^50 x HTTP 404 Not Found$' "$bin/http_pool" "$web" /nothing 50
     said '^0 of 50 pages' "$tmp/out" || fail "counted as successful"
 
