@@ -5,7 +5,7 @@
 //   <!DOCTYPE html> ...
 //
 // Shows: what dial::connect returns is an ordinary socket, ready for Boost.Beast or any other protocol library.
-// Needs: nginx or another web server. Next: ../docs/tutorial.md.
+// Needs: nginx or another web server. Next: http_pool.cpp, ../docs/tutorial.md.
 #include "command_line.hpp"
 
 #include <dial/dialer.hpp>

@@ -6,7 +6,7 @@
 //   PONG
 //
 // Shows: one template serves both, because dialer and local_dialer look alike; a dial::target says which is needed.
-// Needs: redis-server. Next: http_get.cpp.
+// Needs: redis-server. Next: http_get.cpp, redis_pool.cpp.
 #include "command_line.hpp"
 
 #include <dial/dialer.hpp>

@@ -47,6 +47,7 @@ install_what_is_missing() {
         installed libgmock-dev || missing+=(libgmock-dev)
         installed libcli11-dev || missing+=(libcli11-dev)
         installed libc-ares-dev || missing+=(libc-ares-dev)
+        installed libspdlog-dev || missing+=(libspdlog-dev)
         installed dnsmasq-base || missing+=(dnsmasq-base)  # the program alone; the package dnsmasq is a service
         command -v ip >/dev/null || missing+=(iproute2)
         command -v redis-server >/dev/null || services+=(redis-server)

@@ -265,15 +265,52 @@ run_srv_client() {
     expect 2 'no name of a service' "$bin/srv_client" "$dns" test
 }
 
-run_redis_ping() {
+start_redis() {
     command -v redis-server >/dev/null || skip "no redis-server (apt install redis-server)"
     start 'Ready to accept connections unix|The server is now ready to accept connections at' \
         redis-server --port PORT --bind 127.0.0.1 --unixsocket "$tmp/redis.sock" --dir "$tmp" --save '' --daemonize no
+}
+
+run_redis_ping() {
+    start_redis
     expect 0 '^PONG$' "$bin/redis_ping" localhost "$port"
     expect 0 '^PONG$' "$bin/redis_ping" "127.0.0.1:$port"
     expect 0 '^PONG$' "$bin/redis_ping" "unix:$tmp/redis.sock"
     expect 1 'No such file or directory' "$bin/redis_ping" "unix:$tmp/nothing"
     expect 2 'usage: redis_ping' "$bin/redis_ping"
+}
+
+run_redis_pool() {
+    start_redis
+    expect 0 '^one by one: 20000 of 20000 commands in ' "$bin/redis_pool" "localhost:$port" 20000 100 4 10
+    said '^  connections opened: 4, handed out: 20000 times; waits: ' "$tmp/out" || fail "not one by one"
+    said '^10 in one go: 20000 of 20000 commands in ' "$tmp/out" && said '^  connections opened: 4, handed out: 2000 times' "$tmp/out" ||
+        fail "not in batches"
+    expect 0 '^  connections opened: 1, handed out: 30 times' "$bin/redis_pool" "localhost:$port" 30 3 1 1
+    [ "$(redis-cli -p "$port" dbsize)" = 0 ] || fail "keys are left behind"
+
+    # Connections are cut while they are used: what may be done twice is done, and only INCR fails. It is not known how often, but
+    # the program compares the counter.
+    cut_connections "$port" &
+    local cutter=$!
+    servers+=("$cutter")
+    expect 1 '^  [0-9]+ times done again on another connection$' "$bin/redis_pool" "localhost:$port" 100000 100 4 1
+    kill "$cutter" 2>/dev/null || true
+    said '^  [0-9]+ x INCR: (End of file|Connection reset|Broken pipe)' "$tmp/out" || fail "INCR did not fail"
+    if said ' x (PING|SET|GET)' "$tmp/out"; then fail "what may be done twice was not done"; fi
+
+    refused_port
+    expect 1 '^redis_pool: Connection refused$' "$bin/redis_pool" "localhost:$closed_port"
+    start_echo_server
+    expect 1 'a new connection of the pool could not be prepared' "$bin/redis_pool" "localhost:$echo_port"
+    expect 2 'BATCH is a number' "$bin/redis_pool" "localhost:$port" 10 10 10 ten
+}
+cut_connections() {
+    while :; do
+        sleep 0.15
+        redis-cli -p "$1" client list | grep -q name=redis_pool || continue
+        redis-cli -p "$1" client kill type normal >/dev/null
+    done
 }
 
 run_http_get() {
@@ -284,6 +321,112 @@ run_http_get() {
     expect 0 '^hello from nginx$' "$bin/http_get" localhost "$port" /
     said '^HTTP 200 OK$' "$tmp/out" || fail "no status line"
     expect 1 '^HTTP 404 Not Found$' "$bin/http_get" 127.0.0.1 "$port" /nothing
+}
+
+run_http_pool() {
+    command -v nginx >/dev/null || skip "no nginx (apt install nginx-light)"
+    mkdir -p "$tmp/www"
+    echo 'hello from nginx' >"$tmp/www/index.html"
+    http_settings='keepalive_requests 90;'  # far fewer than pages per connection
+    start 'start worker process ' start_nginx PORT
+    local web=localhost:$port master=$pid
+    expect 0 '^10000 of 10000 pages, 170000 bytes in ' "$bin/http_pool" "$web"
+    said '^connections opened: 1(1[2-9]|2[0-9]), failed to open: 0, handed out: 10000 times' "$tmp/out" ||
+        fail "not 112 connections (10000 / 90), or a few more at the end"
+    head -c 300000 /dev/zero >"$tmp/www/big"
+    expect 0 '^200 of 200 pages, 60000000 bytes in ' "$bin/http_pool" "$web" /big 200
+    expect 1 '^50 x HTTP 404 Not Found$' "$bin/http_pool" "$web" /nothing 50
+    said '^0 of 50 pages' "$tmp/out" || fail "counted as successful"
+
+    # Connections are closed under the client's hands.
+    while running "$master" && sleep 0.1; do kill -HUP "$master"; done &
+    local reloader=$!
+    servers+=("$reloader")
+    expect 0 '^30000 of 30000 pages' "$bin/http_pool" "$web" / 30000
+    kill "$reloader" 2>/dev/null || true
+
+    refused_port
+    expect 1 'no connection: Connection refused$' "$bin/http_pool" "localhost:$closed_port" / 10
+    start_echo_server
+    expect 1 '^3 x ' "$bin/http_pool" "localhost:$echo_port" / 3
+    expect 2 'PAGES is a number' "$bin/http_pool" "$web" / none
+}
+
+run_pool_spdlog() {
+    expect 0 '^debug pool acquired target="127.0.0.1:[0-9]+" connection=1 reused=true waited_ms=' "$bin/pool_spdlog"
+    local line
+    for line in 'trace pool opening .* connection=1 in_use=0 idle=0 connecting=1 waiting=2' \
+        'debug pool opened .* connection=1 took_ms=[0-9.]+ in_use=0 idle=1 connecting=0 waiting=2' \
+        'info pool closed .* connection=1 why=dead in_use=0 idle=0 connecting=0 waiting=0' \
+        'warning pool open_failed .* connection=2 error="Connection refused" took_ms=' \
+        'warning pool wait_ended .*" error="timed out: .*" waited_ms=[0-9.]+ in_use=1 ' \
+        'debug pool closed .* connection=3 why=discarded '; do
+        said "^$line" "$tmp/out" || fail "no line: $line"
+    done
+}
+
+run_pool_prometheus() {
+    refused_port
+    start_echo_server
+    start '^scrape ' "$bin/pool_prometheus" "localhost:$echo_port" "localhost:$closed_port" $'unix:/tmp/a "b"\\c\nd'
+    local page=$log scrape=$tmp/scrape program=$pid
+    port=$(sed -n 's|^scrape http://127.0.0.1:\([0-9]*\)/metrics$|\1|p' "$page")
+    get_with_bash "$port" /else
+    said '^HTTP/1.1 404 ' "$scrape" || fail "answers anything: $(cat "$scrape")"
+    get_with_bash "$port" /metrics
+    cat "$scrape"
+    eventually 20 not_running "$program" || fail "more than one scrape"
+    wait "$program" || fail "exit code $?"
+
+    said '^HTTP/1.1 200 ' "$scrape" || fail "no scrape"
+    said '^Content-Type: text/plain; version=0.0.4; charset=utf-8.?$' "$scrape" || fail "another content type"
+    sed '1,/^\r*$/d' "$scrape" >"$tmp/body"
+    sed '1,/^scrape /d' "$page" | cmp - "$tmp/body" || fail "what is printed is not what is served"
+    local sample
+    for sample in 'connections{target="localhost:'"$echo_port"'",state="in_use"} 1' \
+        'opened_total{target="localhost:'"$echo_port"'"} 2' \
+        'acquired_total{target="localhost:'"$echo_port"'"} 121' \
+        'reused_total{target="localhost:'"$echo_port"'"} 119' \
+        'closed_total{target="localhost:'"$echo_port"'",reason="idle_timeout"} 0' \
+        'wait_seconds_count{target="localhost:'"$echo_port"'"} 121' \
+        'open_failed_total{target="localhost:'"$closed_port"'"} 7' \
+        'open_failed_total{target="unix:/tmp/a \"b\"\\c\nd"} 7'; do
+        grep -qxF "dial_pool_$sample" "$tmp/body" || fail "no sample: $sample"
+    done
+    awk "$prometheus_rules" "$tmp/body" || fail "not as Prometheus wants it"
+}
+prometheus_rules='
+function bad(why) { print "line " NR ": " why ": " $0; failed = 1; exit 1 }
+/^# HELP / { if (helped[$3]++) bad("a second HELP"); next }
+/^# TYPE / { if (typed[$3]++ || !helped[$3]) bad("a second TYPE, or no HELP"); family = $3; type = $4; next }
+!/^[a-z_]+[{].*[}] [0-9.e+-]+$/ { bad("no sample") }
+{
+    name = $0; sub(/[{].*/, "", name)
+    if (type == "histogram") sub(/_(bucket|sum|count)$/, "", name)
+    if (name != family) bad("in another family")
+    if ((type == "counter") != (name ~ /_total$/)) bad("a counter is _total, and nothing else is")
+    samples++
+}
+/_bucket[{]/ {
+    target = $0; sub(/,le=.*/, "", target); sub(/.*_bucket/, "", target)
+    if (target == last_target && $NF + 0 < so_far) bad("less than in the bucket before")
+    last_target = target; so_far = $NF + 0
+    if (/le="[+]Inf"/) infinite[target "}"] = so_far
+}
+/_count[{]/ {
+    target = $0; sub(/.*_count/, "", target); sub(/ [^ ]*$/, "", target)
+    if (!(target in infinite) || infinite[target] != $NF + 0) bad("not what the bucket +Inf has")
+    histograms++
+}
+END { if (failed) exit 1; print samples " samples, " histograms " histograms"; exit histograms != 3 }
+'
+# get_with_bash PORT PATH: the whole answer is in $tmp/scrape then.
+get_with_bash() {
+    local connection
+    exec {connection}<>"/dev/tcp/127.0.0.1/$1"
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n' "$2" >&"$connection"
+    timeout 20 cat <&"$connection" >"$tmp/scrape"
+    exec {connection}>&-
 }
 
 # The same page over HTTP and HTTPS, and both proxies: real ones.
@@ -363,6 +506,7 @@ error_log stderr notice;
 events {}
 http {
     access_log off;
+    ${http_settings:-}
     client_body_temp_path body;
     proxy_temp_path proxy;
     fastcgi_temp_path fastcgi;
