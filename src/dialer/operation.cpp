@@ -1,3 +1,4 @@
+#include <chance.hpp>
 #include <dial/detail/no_thread_cancellation.hpp>
 #include <dialer/operation.hpp>
 #include <race/most_telling.hpp>
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <random>
 #include <utility>
 
 namespace dial::detail {
@@ -30,11 +30,6 @@ race::rules rules_of(const request& what, const options& with) {
         .timeout = with.timeout,
         .deadline = what.deadline().value_or(time_point::max()),
         .max_in_flight = with.max_attempts_in_flight};
-}
-
-std::uint32_t random_below(std::uint32_t limit) {
-    thread_local std::minstd_rand numbers{std::random_device{}()};
-    return std::uniform_int_distribution<std::uint32_t>{0, limit - 1}(numbers);
 }
 
 // Whether another host of the service could do better.

@@ -1,17 +1,15 @@
 #include <dial/detail/failover_operation.hpp>
 
+#include <chance.hpp>
 #include <race/most_telling.hpp>
-
-#include <random>
 
 namespace dial::detail {
 
 failing_over::engine begin_failover(
     const failover_options& options, std::size_t targets, std::pmr::memory_resource* memory) {
     if (options.order() != failover_order::random) return {options, targets, {}, memory};
-    thread_local std::minstd_rand numbers{std::random_device{}()};
     std::pmr::vector<double> random(targets, memory);
-    for (double& each : random) each = std::uniform_real_distribution<double>{0, 1}(numbers);
+    for (double& each : random) each = chance();
     return {options, targets, random, memory};
 }
 

@@ -1,5 +1,6 @@
 #include <dial/detail/pool_hub.hpp>
 
+#include <chance.hpp>
 #include <pool/closing.hpp>
 #include <pool/directory.hpp>
 #include <pool/engine.hpp>
@@ -12,7 +13,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -24,11 +24,6 @@ using namespace pooling;
 
 time_point clock_now() {
     return std::chrono::steady_clock::now();
-}
-
-double chance() {
-    thread_local std::minstd_rand numbers{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(numbers);
 }
 
 pool_rules rules_of(const pool_options& options) {

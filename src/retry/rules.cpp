@@ -1,17 +1,10 @@
 #include <dial/detail/retry_operation.hpp>
 
-#include <random>
+#include <chance.hpp>
+
 #include <utility>
 
 namespace dial::detail {
-namespace {
-
-double chance() {
-    thread_local std::minstd_rand numbers{std::random_device{}()};
-    return std::uniform_real_distribution<double>{0, 1}(numbers);
-}
-
-}  // namespace
 
 retry_rules::retry_rules(retry_options options)
     : options_{std::move(options)}, budget_{options_.budget().value_or(retry_budget{})} {}
