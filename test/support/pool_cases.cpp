@@ -1,7 +1,6 @@
+#include <support/case_file.hpp>
 #include <support/pool_cases.hpp>
 
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 namespace dial::test {
@@ -98,30 +97,15 @@ void read_line(pool_case& to, const std::string& key, const words& w) {
 }  // namespace
 
 std::vector<pool_case> read_pool_cases(const std::string& path) {
-    std::ifstream file{path};
-    if (!file) throw std::runtime_error{"cannot read " + path};
     std::vector<pool_case> all;
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-        if (line.empty() || line.front() == '#') continue;
-        std::istringstream text{line};
-        std::string first;
-        text >> first;
-        try {
-            if (line.front() != ' ') {
-                all.emplace_back();
-                all.back().id = first;
-                std::getline(text >> std::ws, all.back().title);
-                continue;
-            }
-            words rest;
-            for (std::string word; text >> word;) rest.push_back(word);
-            if (all.empty()) throw std::runtime_error{"no scenario to belong to"};
-            read_line(all.back(), first, rest);
-        } catch (const std::exception& e) {
-            throw std::runtime_error{path + ":" + std::to_string(number) + ": " + e.what()};
-        }
-    }
+    read_case_file(
+        path,
+        [&](const std::string& id, const std::string& title) {
+            all.emplace_back();
+            all.back().id = id;
+            all.back().title = title;
+        },
+        [&](const std::string& key, const words& w) { read_line(all.back(), key, w); });
     return all;
 }
 

@@ -1,9 +1,9 @@
+#include <support/case_file.hpp>
 #include <support/race_cases.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
-#include <sstream>
+#include <optional>
 #include <stdexcept>
 
 namespace dial::test {
@@ -191,37 +191,19 @@ private:
 }  // namespace
 
 std::vector<race_case> read_race_cases(const std::string& path) {
-    std::ifstream file{path};
-    if (!file) throw std::runtime_error{"cannot open " + path};
-
     std::vector<race_case> all;
     std::optional<maker> current;
     const auto close_current = [&] {
         if (current) all.push_back(current->finished());
         current.reset();
     };
-
-    std::string line;
-    for (int number = 1; std::getline(file, line); ++number) {
-        if (line.empty() || line.front() == '#') continue;
-        std::istringstream text{line};
-        std::string first;
-        text >> first;
-        try {
-            if (line.front() != ' ') {
-                close_current();
-                std::string title;
-                std::getline(text >> std::ws, title);
-                current.emplace(first, title);
-                continue;
-            }
-            words rest;
-            for (std::string word; text >> word;) rest.push_back(word);
-            current.value().line(first, rest);
-        } catch (const std::exception& e) {
-            throw std::runtime_error{path + ":" + std::to_string(number) + ": " + e.what()};
-        }
-    }
+    read_case_file(
+        path,
+        [&](const std::string& id, const std::string& title) {
+            close_current();
+            current.emplace(id, title);
+        },
+        [&](const std::string& key, const words& w) { current->line(key, w); });
     close_current();
     return all;
 }
