@@ -18,11 +18,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 namespace bench {
 
 namespace asio = boost::asio;
+
+// The CPU that this process has taken so far.
+inline double cpu_ns() {
+    timespec t{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
 
 struct usage {
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -4,6 +4,7 @@
 //
 // Prints one JSON object. System calls are counted by whoever runs it under strace. HOST is best a literal: a dial by name has
 // allocations and system calls of its own that vary.
+#include "counting.hpp"
 #include "harness.hpp"
 
 #include <dial/breaker.hpp>
@@ -24,41 +25,15 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 
 namespace {
-unsigned long allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size)) return memory;
-    throw std::bad_alloc{};
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    ++allocations;
-    const auto step = static_cast<std::size_t>(alignment);
-    if (void* const memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
-    throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-
-namespace {
 
 namespace asio = boost::asio;
+using bench::cpu_ns;
 using namespace std::chrono_literals;
 using connector = dial::connector<asio::ip::tcp::socket>;
-
-double cpu_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
 
 // No TIME_WAIT: the ports would run out.
 void hang_up(asio::ip::tcp::socket& socket) {

@@ -6,6 +6,9 @@
 //                                        one of a pool for each PING
 //
 // Prints one JSON object. System calls are counted by whoever runs it under strace.
+#include "counting.hpp"
+#include "harness.hpp"
+
 #include <dial/dialer.hpp>
 #include <dial/pool.hpp>
 
@@ -21,34 +24,15 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <new>
 #include <string>
 #include <string_view>
-
-namespace {
-unsigned long allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size)) return memory;
-    throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using bench::cpu_ns;
 using pool = dial::pool<tcp::socket>;
-
-double cpu_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
 
 struct figures {
     double wall = 0, cpu = 0;
@@ -131,8 +115,8 @@ int main(int argc, char** argv) {
     run(n / clients);
     watch.stop(result);
     const auto count = static_cast<double>(n);
-    std::printf("{\"ns\":%.1f,\"cpu_ns\":%.1f,\"allocations\":%.2f,\"per_second\":%.0f,\"failed\":%ld,\"opened\":%llu}\n",
+    std::printf(
+        "{\"ns\":%.1f,\"cpu_ns\":%.1f,\"allocations\":%.2f,\"per_second\":%.0f,\"failed\":%ld,\"opened\":%llu}\n",
         result.wall / count, result.cpu / count, static_cast<double>(result.allocations) / count,
-        count / result.wall * 1e9, result.failed,
-        static_cast<unsigned long long>(connections.stats().total.opened));
+        count / result.wall * 1e9, result.failed, static_cast<unsigned long long>(connections.stats().total.opened));
 }
