@@ -136,7 +136,7 @@ public:
     bool watch_idle() const noexcept { return watch_idle_; }
 
     /// Runs once on each new connection before anybody gets it: a log-in, a choice of database. An error, or an exception, and the
-    /// connection has failed; the report has it as a phase "prepare".
+    /// connection has failed; the report has it as a phase "prepare", with the words of the exception.
     ///
     /// `function` is a coroutine, `boost::asio::awaitable<void>(Stream&)`, or an initiating function, `f(Stream&, handler)`, which
     /// calls `handler(error_code)` once. If its first parameter is `auto`, the stream's type has to be said:
@@ -176,9 +176,10 @@ public:
     }
     duration check_timeout() const noexcept { return check_timeout_; }
 
-    /// Idle connections are checked as often, by `check`, so that servers and NATs on the way do not forget them. Default: never.
+    /// Idle connections are checked as often, by `check`, so that servers and NATs on the way do not forget them. Default: never; at
+    /// least a millisecond.
     pool_options& keep_alive(duration interval) {
-        keep_alive_ = interval;
+        keep_alive_ = std::max<duration>(interval, std::chrono::milliseconds{1});
         return *this;
     }
     duration keep_alive() const noexcept { return keep_alive_; }

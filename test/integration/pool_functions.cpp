@@ -168,6 +168,20 @@ TEST_F(a_pool_with_functions, an_exception_of_prepare_is_its_error) {
     }
 }
 
+TEST_F(a_pool_with_functions, what_prepare_throws_is_in_the_report) {
+    auto& p = make(pool_options().prepare([](fake_stream&) -> asio::awaitable<void> {
+        throw std::runtime_error{"NOAUTH Authentication required"};
+        co_return;
+    }));
+    report story;
+    p.acquire({"db:1", &story}, a.handler());
+    run_ready(io);
+    open(0);
+    ASSERT_EQ(story.phases().size(), 2u);
+    EXPECT_EQ(story.phases()[1].name, "prepare");
+    EXPECT_EQ(story.phases()[1].note, "NOAUTH Authentication required");
+}
+
 TEST_F(a_pool_with_functions, prepare_is_under_the_connect_timeout) {
     auto& p = make(pool_options().connect_timeout(20ms).prepare(prepare.function()));
     p.acquire("db:1", a.handler());
@@ -340,6 +354,11 @@ TEST_F(a_pool_with_functions, idle_connections_are_checked_now_and_then) {
     EXPECT_EQ(counts().closed_for(close_reason::check_failed), 1u);
     EXPECT_EQ(fake_stream::open_now(), 0);
     p.close();
+}
+
+TEST_F(a_pool_with_functions, keep_alive_of_zero_is_a_millisecond) {
+    EXPECT_EQ(pool_options().keep_alive(0s).keep_alive(), 1ms);
+    EXPECT_EQ(pool_options().keep_alive(), never);
 }
 
 TEST_F(a_pool_with_functions, a_pool_that_is_closed_stops_checking) {

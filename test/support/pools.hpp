@@ -73,6 +73,14 @@ protected:
         network.end(index, ec);
         run_ready(io);
     }
+    /// Acquires a connection that has to be opened first, and opens it.
+    void acquire_new(acquired& into) {
+        const std::size_t index = network.asked();
+        connections->acquire("db:1", into.handler());
+        run_ready(io);
+        open(index);
+        expect(into, success);
+    }
     void give_back(acquired& from) {
         from.held.give_back();
         from.calls = 0;

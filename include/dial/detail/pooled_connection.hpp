@@ -12,9 +12,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace dial::detail {
@@ -53,20 +55,24 @@ public:
         }
         request what{to, &inside_, deadline};
         what.executor(executor_);
-        parts_->next->start(std::move(what), opened_handler{self()}, handler_runs::with_the_dial);
+        try {
+            parts_->next->start(std::move(what), opened_handler{self()}, handler_runs::with_the_dial);
+        } catch (...) {  // a function of the user's
+            asio::post(executor_, [self = self(), ec = error_of(std::current_exception())] { self->failed(ec); });
+        }
     }
 
     void give_up() override {
         std::unique_lock lock{mutex_};
         given_up_ = true;
-        if (task_) return task_->stop(self(), *stream_);
+        if (task_) return task_->stop(self());
         lock.unlock();
         signal_.emit(asio::cancellation_type::terminal);
     }
 
     void check(duration limit) override {
         if (!parts_->check) {  // there is nothing to ask
-            asio::post(executor_, [self = self()] { self->on_task({}); });
+            asio::post(executor_, [self = self()] { self->on_task({}, {}); });
             return;
         }
         run(parts_->check, saturating_add(clock_now(), limit));
@@ -88,14 +94,14 @@ public:
     void close() override {
         const std::lock_guard lock{mutex_};
         given_up_ = true;
-        if (task_) return task_->stop(self(), *stream_);  // then the stream goes with this
+        if (task_) return task_->stop(self());  // then the stream goes with this
         stop_counting();
         stream_.reset();
     }
 
     // --- Of the task ---
 
-    void on_task(error_code ec) {
+    void on_task(error_code ec, const std::string& note) {
         if (!opened_) {
             story_.on_event({.ended = true,
                 .when = clock_now(),
@@ -103,10 +109,20 @@ public:
                     : ec == error::timeout ? outcome::timed_out
                                            : outcome::failed,
                 .error = ec,
+                .note = note,
                 .phase = "prepare"});
             return ec ? failed(ec) : ready();
         }
         if (const auto hub = hub_.lock()) hub->on_checked(*this, !ec);
+    }
+
+    // The function may be using the stream, but not at this moment: it runs on the task's strand, as this does.
+    void close_socket() {
+        const std::lock_guard lock{mutex_};
+        if constexpr (requires(error_code ec) { socket_under(*stream_).close(ec); }) {
+            error_code ignored;
+            if (stream_) socket_under(*stream_).close(ignored);
+        }
     }
 
     void on_task_left() {

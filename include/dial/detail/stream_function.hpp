@@ -16,6 +16,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <string>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -24,7 +25,9 @@ namespace dial::detail {
 
 namespace asio = boost::asio;
 
-using done_handler = asio::any_completion_handler<void(error_code)>;
+using done_handler = asio::any_completion_handler<void(error_code)>;  // what users' functions are given
+using task_handler =
+    asio::any_completion_handler<void(error_code, std::string)>;  // and what stands behind it, with a note
 
 template <class Stream>
 class stream_function_base {
@@ -34,7 +37,7 @@ public:
     stream_function_base& operator=(const stream_function_base&) = delete;
     virtual ~stream_function_base() = default;
 
-    virtual void start(const asio::any_io_executor& executor, Stream& stream, done_handler handler) const = 0;
+    virtual void start(const asio::any_io_executor& executor, Stream& stream, task_handler handler) const = 0;
 };
 
 // What a function that threw has to say.
@@ -51,6 +54,34 @@ inline error_code error_of(const std::exception_ptr& thrown) {
     }
 }
 
+// And what it says in words, where that is not the text of an error code.
+inline std::string words_of(const std::exception_ptr& thrown) {
+    if (!thrown) return {};
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const boost::system::system_error&) {
+        return {};
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return {};
+    }
+}
+
+// A function that knows nothing of notes.
+struct without_note {
+    task_handler behind;
+
+    using executor_type = asio::associated_executor_t<task_handler>;
+    executor_type get_executor() const noexcept { return asio::get_associated_executor(behind); }
+    using cancellation_slot_type = asio::associated_cancellation_slot_t<task_handler>;
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return asio::get_associated_cancellation_slot(behind);
+    }
+
+    void operator()(error_code ec) { std::move(behind)(ec, std::string{}); }
+};
+
 template <class Function, class Stream>
 concept stream_initiation = std::invocable<const Function&, Stream&, done_handler>;
 
@@ -65,16 +96,18 @@ class stream_function final : public stream_function_base<Stream>,
 public:
     explicit stream_function(Function function) : function_{std::move(function)} {}
 
-    void start(const asio::any_io_executor& executor, Stream& stream, done_handler handler) const override {
+    void start(const asio::any_io_executor& executor, Stream& stream, task_handler handler) const override {
         if constexpr (stream_coroutine<Function, Stream>) {
             // A coroutine lambda's captures are those of the lambda: it has to live until the coroutine is over.
             const auto slot = asio::get_associated_cancellation_slot(handler);
             asio::co_spawn(executor, function_(stream),
                 asio::bind_cancellation_slot(slot,
                     [alive = this->shared_from_this(), done = std::move(handler)](
-                        const std::exception_ptr& thrown) mutable { std::move(done)(error_of(thrown)); }));
+                        const std::exception_ptr& thrown) mutable {
+                        std::move(done)(error_of(thrown), words_of(thrown));
+                    }));
         } else {
-            function_(stream, std::move(handler));
+            function_(stream, done_handler{without_note{std::move(handler)}});
         }
     }
 

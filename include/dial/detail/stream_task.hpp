@@ -1,31 +1,34 @@
 // Runs the user's function on a stream, for a limited time.
 #pragma once
 
-#include <dial/detail/idle_watch.hpp>
 #include <dial/detail/stream_function.hpp>
 #include <dial/error.hpp>
 #include <dial/time.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
+#include <exception>
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace dial::detail {
 
 // On a strand of its own. Tells how the function ended, or that it took too long: then it is told to stop, the socket is closed, and
-// it is left to itself; it may go on using the stream until it calls its handler, or drops it. Its owner lives so long.
+// it is left to itself; it may go on using the stream until it calls its handler, or drops it. Its owner, and the stream in it, live so
+// long, and may be gone the moment after: whatever closes the socket asks the owner.
 template <class Stream, class Owner>
 class stream_task : public std::enable_shared_from_this<stream_task<Stream, Owner>> {
 public:
     explicit stream_task(const asio::any_io_executor& executor)
         : strand_{asio::make_strand(executor)}, timer_{strand_} {}
 
-    // Once. Then owner->on_task(error), on the strand; and owner->on_task_left() when the function has let go of the stream.
+    // Once. Then owner->on_task(error, note), on the strand; and owner->on_task_left() when the function has let go of the stream.
     void start(std::shared_ptr<const stream_function_base<Stream>> function, std::shared_ptr<Owner> owner,
         Stream& stream, time_point deadline) {
         asio::post(strand_,
@@ -34,10 +37,10 @@ public:
     }
 
     // From any thread: nobody waits for it any longer.
-    void stop(std::shared_ptr<Owner> owner, Stream& stream) {
-        asio::post(strand_, [self = this->shared_from_this(), owner = std::move(owner), &stream] {
+    void stop(std::shared_ptr<Owner> owner) {
+        asio::post(strand_, [self = this->shared_from_this(), owner = std::move(owner)] {
             self->over_ = true;
-            self->end(stream);
+            self->end(*owner);
         });
     }
 
@@ -58,11 +61,11 @@ private:
         cancellation_slot_type get_cancellation_slot() const noexcept { return task->signal_.slot(); }
 
         // From any thread: the function may be careless.
-        void operator()(error_code ec) {
+        void operator()(error_code ec, const std::string& note) {
             const auto ended = std::exchange(task, {});
             auto to = std::exchange(owner, {});
             to->on_task_left();
-            asio::dispatch(ended->strand_, [ended, to = std::move(to), ec] { ended->on_result(*to, ec); });
+            asio::dispatch(ended->strand_, [ended, to = std::move(to), ec, note] { ended->on_result(*to, ec, note); });
         }
     };
 
@@ -71,32 +74,30 @@ private:
         if (over_) return owner->on_task_left();
         if (deadline != time_point::max()) {
             timer_.expires_at(deadline);
-            timer_.async_wait([self = this->shared_from_this(), owner, &stream](error_code) {
+            timer_.async_wait([self = this->shared_from_this(), owner](error_code) {
                 if (self->over_) return;
-                self->end(stream);
-                self->on_result(*owner, error::timeout);
+                self->end(*owner);
+                self->on_result(*owner, error::timeout, {});
             });
         }
         try {
-            function.start(strand_, stream, done_handler{handler{this->shared_from_this(), owner}});
+            function.start(strand_, stream, task_handler{handler{this->shared_from_this(), owner}});
         } catch (...) {
-            on_result(*owner, error_of(std::current_exception()));
+            const auto thrown = std::current_exception();
+            on_result(*owner, error_of(thrown), words_of(thrown));
         }
     }
 
-    void on_result(Owner& owner, error_code ec) {
+    void on_result(Owner& owner, error_code ec, const std::string& note) {
         if (std::exchange(over_, true)) return;
         timer_.cancel();
-        owner.on_task(ec);
+        owner.on_task(ec, note);
     }
 
-    void end(Stream& stream) {
+    void end(Owner& owner) {
         timer_.cancel();
         signal_.emit(asio::cancellation_type::terminal);
-        if constexpr (requires(error_code ec) { socket_under(stream).close(ec); }) {
-            error_code ignored;
-            socket_under(stream).close(ignored);
-        }
+        owner.close_socket();
     }
 
     const asio::any_io_executor strand_;
