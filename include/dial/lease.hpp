@@ -20,7 +20,8 @@ class acquire_operation;
 ///   co_await asio::async_write(*c, asio::buffer("PING\r\n"));
 ///
 /// It is closed instead where it must not be used again: after discard(); if its socket is closed; and if an exception leaves the
-/// scope of the lease, since then nobody knows what is still to come on it.
+/// scope of the lease, since then nobody knows what is still to come on it. Where failures come as error codes, or the exception is
+/// caught inside the scope, that is for discard() to say.
 ///
 /// Move-only; what was moved from is empty. It may outlive the pool, but not the execution context of the connection. One thread at
 /// a time.
@@ -51,7 +52,8 @@ public:
     Stream& get() const noexcept { return connection().stream(); }
 
     /// Whether somebody had it before. A server may have closed such a connection just when it was handed out: if the first exchange
-    /// fails, and may be done twice, do it again with another.
+    /// fails, and may be done twice, discard it and do it again with another. The pool then looks at those that are idle, so that the
+    /// next is not one that died with it.
     bool reused() const noexcept { return loan_.reused(); }
 
     /// Gives it back now; the lease is empty then.

@@ -41,13 +41,14 @@ struct pool_counts {
     std::size_t checking = 0;    ///< idle, and being checked
     std::size_t waiting = 0;     ///< wait for a connection
 
-    std::uint64_t opened = 0;                              ///< connects that succeeded
-    std::uint64_t open_failed = 0;                         ///< connects that did not
-    std::uint64_t acquired = 0;                            ///< handed out,
-    std::uint64_t reused = 0;                              ///< of these: not for the first time
-    std::uint64_t wait_timeouts = 0;                       ///< waits that took too long
-    std::uint64_t turned_away = 0;                         ///< because too many waited already
-    std::uint64_t cancelled = 0;                           ///< waits that their owners cancelled
+    std::uint64_t opened = 0;         ///< connects that succeeded, whether or not the connection was needed in the end
+    std::uint64_t open_failed = 0;    ///< connects that did not
+    std::uint64_t given_up = 0;       ///< connects that were given up: for reset(), close(), or another target's sake
+    std::uint64_t acquired = 0;       ///< handed out,
+    std::uint64_t reused = 0;         ///< of these: not for the first time
+    std::uint64_t wait_timeouts = 0;  ///< waits that took too long
+    std::uint64_t turned_away = 0;    ///< because too many waited already
+    std::uint64_t cancelled = 0;      ///< waits that their owners cancelled
     std::array<std::uint64_t, close_reasons> closed = {};  ///< by close_reason
     wait_histogram waits;
 

@@ -21,13 +21,13 @@ closing::closing(const asio::any_io_executor& executor, detail::done_handler han
 }
 
 void closing::start(duration patience) {
+    const std::lock_guard lock{mutex_};  // who cancels from another thread finds a wait to end
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected())
         slot.assign([weak = weak_from_this()](asio::cancellation_type kind) {
             if ((kind & asio::cancellation_type::all) == asio::cancellation_type::none) return;
             if (const auto self = weak.lock()) self->end(asio::error::operation_aborted);
         });
-    const std::lock_guard lock{mutex_};
     timer_.expires_at(saturating_add(std::chrono::steady_clock::now(), patience));
     timer_.async_wait([self = shared_from_this()](error_code) { self->on_timer(); });
 }

@@ -73,6 +73,7 @@ pool_counts& pool_counts::operator+=(const pool_counts& other) noexcept {
     waiting += other.waiting;
     opened += other.opened;
     open_failed += other.open_failed;
+    given_up += other.given_up;
     acquired += other.acquired;
     reused += other.reused;
     wait_timeouts += other.wait_timeouts;

@@ -121,11 +121,12 @@ public:
     // False if it does not wait any more: a step about it has been told.
     bool on_cancelled(waiter_id waiter, time_point now);
 
-    // False if nobody wants it any longer. `chance` is random, at least zero and below one.
+    // False if it is not wanted any longer: it has been given up. `chance` is random, at least zero and below one.
     bool on_connected(connection_id connection, time_point now, double chance);
-    void on_connect_failed(connection_id connection, time_point now, double chance);
+    bool on_connect_failed(connection_id connection, time_point now, double chance);
 
-    // `reusable` false: it is to be closed. Nothing happens if that loan is over.
+    // `reusable` false: it is to be closed; if it had been used before, the idle ones are inspected. Nothing happens if that loan is
+    // over.
     void on_returned(connection_id connection, std::uint32_t loan, bool reusable, time_point now);
     // It is gone from the pool, and its owner's own.
     void on_taken(connection_id connection, std::uint32_t loan);
@@ -191,6 +192,10 @@ private:
         links to_serve, to_connect, bare, starved, unfilled, unused;
     };
 
+    // Not less than nothing: two threads may have read the clock in the other order.
+    static duration waited_since(time_point since, time_point now) {
+        return now > since ? now - since : duration::zero();
+    }
     static std::size_t size_of(const shelf& t) {
         return t.counts.in_use + t.counts.idle + t.counts.connecting + t.counts.checking;
     }
@@ -207,6 +212,7 @@ private:
     void start_checking(slot c, bool for_waiter);
     void remove(slot c);
     void close(slot c, close_reason why);
+    void give_up(slot c);
     void retire(slot c, close_reason why);
     void end(slot w, wait_end why, time_point now, connection_id failed = 0);
     void leave_line(slot w);

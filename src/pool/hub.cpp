@@ -5,12 +5,13 @@
 #include <pool/directory.hpp>
 #include <pool/engine.hpp>
 #include <pool/follower.hpp>
+#include <pool/news.hpp>
+#include <pool/rules.hpp>
 
-#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -26,45 +27,15 @@ time_point clock_now() {
     return std::chrono::steady_clock::now();
 }
 
-pool_rules rules_of(const pool_options& options) {
-    pool_rules rules;
-    rules.max_per_target = options.max_per_target();
-    rules.max_total = options.max_total();
-    rules.min_idle = options.min_idle();
-    rules.max_idle = options.max_idle();
-    rules.max_connecting = options.max_connecting();
-    rules.max_waiting = options.max_waiting();
-    rules.idle_timeout = options.idle_timeout();
-    rules.max_lifetime = options.max_lifetime();
-    rules.lifetime_jitter = options.lifetime_jitter();
-    if (options.check()) {
-        rules.check_after = options.check_after();
-        rules.keep_alive = options.keep_alive();
-    }
-    rules.inspect = !options.watch_idle();
-    rules.oldest_first = options.reuse() == reuse_order::oldest_first;
-    return rules;
-}
-
-error_code error_for(wait_end why, const failed_connect* failed) {
-    switch (why) {
-        case wait_end::connect_failed: return failed ? failed->error : error_code{error::pool_unreachable};
-        case wait_end::full: return error::pool_full;
-        case wait_end::unreachable: return error::pool_unreachable;
-        case wait_end::too_late: return error::timeout;
-        case wait_end::too_many: return error::too_many_waiters;
-        case wait_end::closed: return error::pool_closed;
-    }
-    return error::pool_closed;
-}
-
 }  // namespace
 
 class pool_hub::core {
 public:
     using lock_type = std::unique_lock<std::mutex>;
 
-    explicit core(pool_hub& hub) : hub_{hub}, decides_{rules_of(hub.options_)}, timer_{hub.executor_} {}
+    explicit core(pool_hub& hub)
+        : hub_{hub}, decides_{rules_of(hub.options_)}, news_{static_cast<bool>(hub.options_.observer())},
+          timer_{hub.executor_} {}
 
     ~core() { timer_wait_.ended(timer_number_, hub_.counter_); }
 
@@ -74,12 +45,18 @@ public:
         const std::lock_guard lock{mutex_};
         directory::entry& of = entry_of(to);
         const waiter_id id = decides_.on_acquire(of.id, now, deadline);
-        at(waiters_, id) = {std::move(who), &of};
+        at(waiters_, id) = {std::move(who), &of, now};
         return id;
     }
     bool leave(std::uint64_t number) {
         const std::lock_guard lock{mutex_};
-        return decides_.on_cancelled(number, clock_now());
+        const time_point now = clock_now();
+        if (!decides_.on_cancelled(number, now)) return false;
+        const line_entry& left = at(waiters_, number);
+        piece_of_news& told = tell(pool_event::subject::wait_ended, *left.of, 0);
+        told.event.error = asio::error::operation_aborted;
+        told.event.waited = now - left.since;
+        return true;
     }
     void warm_up(const target& to) {
         const std::lock_guard lock{mutex_};
@@ -97,9 +74,9 @@ public:
         const std::lock_guard lock{mutex_};
         if (!decides_.closed()) decides_.on_close(clock_now());
     }
-    void add(std::shared_ptr<closing> who) {
+    void add(const std::shared_ptr<closing>& who) {
         const std::lock_guard lock{mutex_};
-        closings_.push_back(std::move(who));
+        closings_.push_back(who);
     }
 
     // False: nobody wants it any longer.
@@ -114,7 +91,7 @@ public:
             if (known->peer) follow();
         }
         known->opened = std::make_shared<const report>(std::move(story));
-        news(pool_event::subject::opened, *known->of, known->number).story = known->opened;
+        tell(pool_event::subject::opened, *known->of, known->number).story = known->opened;
         return true;
     }
     void on_open_failed(pool_connection& connection, error_code error, report story) {
@@ -122,11 +99,11 @@ public:
         member* const known = find(connection.id());
         if (!known) return;
         const time_point now = clock_now();
+        if (!decides_.on_connect_failed(connection.id(), now, chance())) return;
         directory::entry& of = *known->of;
         known->failed = of.last = std::make_shared<const failed_connect>(failed_connect{error, std::move(story), now});
         known->connection.reset();
-        decides_.on_connect_failed(connection.id(), now, chance());
-        piece& told = news(pool_event::subject::open_failed, of, known->number);
+        piece_of_news& told = tell(pool_event::subject::open_failed, of, known->number);
         told.event.error = error;
         told.failed = of.last;
     }
@@ -136,7 +113,7 @@ public:
         if (!known) return;
         if (alive) become_idle(connection);
         decides_.on_checked(connection.id(), alive, clock_now());
-        if (alive) news(pool_event::subject::checked, *known->of, known->number);
+        if (alive) tell(pool_event::subject::checked, *known->of, known->number);
     }
     void on_readable(pool_connection& connection) {
         const std::lock_guard lock{mutex_};
@@ -148,13 +125,13 @@ public:
         if (!known) return;
         if (reusable && !decides_.closed()) become_idle(connection);
         decides_.on_returned(connection.id(), loan, reusable, clock_now());
-        news(pool_event::subject::returned, *known->of, known->number);
+        tell(pool_event::subject::returned, *known->of, known->number);
     }
     void on_taken(pool_connection& connection, std::uint32_t loan) {
         const std::lock_guard lock{mutex_};
         member* const known = find(connection.id());
         if (!known) return;
-        news(pool_event::subject::returned, *known->of, known->number);
+        tell(pool_event::subject::returned, *known->of, known->number);
         decides_.on_taken(connection.id(), loan);
         *known = {};
     }
@@ -188,25 +165,26 @@ public:
     void turn() {
         lock_type lock{mutex_};
         if (std::exchange(busy_, true)) return;  // the other thread does it
-        for (time_point now = clock_now();;) {
+        for (;;) {
             if (!news_.empty()) {
-                tell(lock);
+                const piece_of_news first = news_.take();
+                outside(lock, [&] { hub_.options_.observer()(first.told()); });
                 continue;
             }
-            const step next = decides_.next(now);
+            const step next = decides_.next(clock_now());
             if (const auto* const wait = std::get_if<wait_until>(&next)) {
-                if (!news_.empty()) continue;
                 set_timer(wait->when);
                 break;
             }
-            std::visit([&](const auto& todo) { act(todo, lock, now); }, next);
+            std::visit([&](const auto& todo) { act(todo, lock); }, next);
         }
         busy_ = false;
         if (decides_.closed() && decides_.size() == 0) {
             stop_timer();
             const auto ended = std::exchange(closings_, {});
             lock.unlock();
-            for (const auto& one : ended) one->on_closed();
+            for (const auto& each : ended)
+                if (const auto waits = each.lock()) waits->on_closed();
         }
     }
 
@@ -225,6 +203,7 @@ private:
     struct line_entry {
         std::weak_ptr<pool_waiter> who;
         directory::entry* of = nullptr;
+        time_point since = {};
     };
     struct member {
         std::shared_ptr<pool_connection> connection;
@@ -233,14 +212,6 @@ private:
         std::shared_ptr<const report> opened;  // until it is handed out for the first time
         std::shared_ptr<const failed_connect> failed;
         std::optional<asio::ip::address> peer;  // looked up under the target's name
-    };
-
-    // For the observer.
-    struct piece {
-        pool_event event;
-        std::string target;
-        std::shared_ptr<const report> story;
-        std::shared_ptr<const failed_connect> failed;
     };
 
     // By the slot in an id.
@@ -278,102 +249,92 @@ private:
 
     // --- The steps ---
 
-    void act(const start_connect& todo, lock_type& lock, time_point& now) {
-        const auto made = hub_.make(todo.connection);
+    // Without the lock. What `action` owns goes there too: the last of a stream, a waiter or a connector may be the user's.
+    template <class Action>
+    static void outside(lock_type& lock, Action action) {
+        lock.unlock();
+        {
+            Action own = std::move(action);
+            own();
+        }
+        lock.lock();
+    }
+
+    void act(const start_connect& todo, lock_type& lock) {
+        auto made = hub_.make(todo.connection);
         directory::entry& of = targets_.at(todo.target);
         member& added = at(members_, todo.connection);
         added = {};
         added.connection = made;
         added.number = ++opened_;
         added.of = &of;
-        news(pool_event::subject::opening, of, added.number);
-        const target to = of.to;
-        lock.unlock();
-        made->open(to, saturating_add(clock_now(), hub_.options_.connect_timeout()));
-        lock.lock();
-        now = clock_now();
+        tell(pool_event::subject::opening, of, added.number);
+        outside(lock, [made = std::move(made), to = of.to, limit = hub_.options_.connect_timeout()] {
+            made->open(to, saturating_add(clock_now(), limit));
+        });
     }
-    void act(const cancel_connect& todo, lock_type& lock, time_point& now) {
-        const auto given_up = std::exchange(at(members_, todo.connection), {}).connection;
-        lock.unlock();
-        given_up->give_up();
-        lock.lock();
-        now = clock_now();
+    void act(const cancel_connect& todo, lock_type& lock) {
+        member gone = std::exchange(at(members_, todo.connection), {});
+        tell(pool_event::subject::open_failed, *gone.of, gone.number).event.error = asio::error::operation_aborted;
+        outside(lock, [given_up = std::move(gone.connection)] { given_up->give_up(); });
     }
-    void act(const inspect& todo, lock_type& lock, time_point& now) {
-        const auto looked_at = at(members_, todo.connection).connection;
-        lock.unlock();
-        const bool alive = looked_at->is_quiet();
-        if (alive) looked_at->watch();
-        lock.lock();
-        now = clock_now();
-        decides_.on_inspected(todo.connection, alive, now);
+    void act(const inspect& todo, lock_type& lock) {
+        bool alive = false;
+        outside(lock, [&alive, looked_at = at(members_, todo.connection).connection] {
+            alive = looked_at->is_quiet();
+            if (alive) looked_at->watch();
+        });
+        decides_.on_inspected(todo.connection, alive, clock_now());
     }
-    void act(const start_check& todo, lock_type& lock, time_point& now) {
-        const auto checked = at(members_, todo.connection).connection;
+    void act(const start_check& todo, lock_type& lock) {
+        auto checked = at(members_, todo.connection).connection;
         checked->lent(true);
-        lock.unlock();
-        checked->check(hub_.options_.check_timeout());
-        lock.lock();
-        now = clock_now();
+        outside(lock, [checked = std::move(checked), limit = hub_.options_.check_timeout()] { checked->check(limit); });
     }
-    void act(const hand_out& todo, lock_type& lock, time_point&) {
+    void act(const hand_out& todo, lock_type& lock) {
         member& given = at(members_, todo.connection);
         given.connection->lent(true);
-        loan got{hub_.shared_from_this(), given.connection, todo.loan, todo.reused};
-        const auto opened = std::move(given.opened);
-        if (hub_.options_.observer()) {
-            piece& told = news(pool_event::subject::acquired, *given.of, given.number);
-            told.event.reused = todo.reused;
-            told.event.waited = todo.waited;
-        }
-        const auto who = at(waiters_, todo.waiter).who.lock();
-        lock.unlock();
-        if (who) who->on_granted(std::move(got), opened);
-        {
-            const loan unwanted = std::move(got);  // who waited is gone with its io_context
-        }
-        lock.lock();
+        piece_of_news& told = tell(pool_event::subject::acquired, *given.of, given.number);
+        told.event.reused = todo.reused;
+        told.event.waited = todo.waited;
+        outside(lock,
+            [who = at(waiters_, todo.waiter).who.lock(), opened = std::move(given.opened),
+                got = loan{hub_.shared_from_this(), given.connection, todo.loan, todo.reused}]() mutable {
+                if (who) who->on_granted(std::move(got), std::move(opened));
+            });  // if whoever waited is gone with its io_context, it goes back
     }
-    void act(const close_connection& todo, lock_type& lock, time_point& now) {
+    void act(const close_connection& todo, lock_type& lock) {
         member gone = std::exchange(at(members_, todo.connection), {});
-        news(pool_event::subject::closed, *gone.of, gone.number).event.why = todo.why;
-        lock.unlock();
-        gone.connection->close();
-        gone = {};
-        lock.lock();
-        now = clock_now();
+        tell(pool_event::subject::closed, *gone.of, gone.number).event.why = todo.why;
+        outside(lock, [closed = std::move(gone.connection)] { closed->close(); });
     }
-    void act(const end_wait& todo, lock_type& lock, time_point&) {
-        vain_wait told;
+    void act(const end_wait& todo, lock_type& lock) {
+        vain_wait why;
         std::shared_ptr<const failed_connect> own;
         if (todo.why == wait_end::connect_failed) own = at(members_, todo.connection).failed;
         const line_entry& ended = at(waiters_, todo.waiter);
         const directory::entry& of = *ended.of;
-        told.error = error_for(todo.why, own.get());
-        told.own = own != nullptr;
-        told.last = own ? own : of.last;
-        told.counts = decides_.counts(of.id);
-        told.in_all = decides_.size();
-        if (hub_.options_.observer()) {
-            piece& heard = news(pool_event::subject::wait_ended, of, 0);
-            heard.event.error = told.error;
-            heard.event.waited = todo.waited;
-            heard.failed = own;
-        }
-        const auto who = ended.who.lock();
-        lock.unlock();
-        if (who) who->on_vain(std::move(told));
-        lock.lock();
+        why.error = error_of(todo.why, own.get());
+        why.own = own != nullptr;
+        why.last = own ? own : of.last;
+        why.counts = decides_.counts(of.id);
+        why.in_all = decides_.size();
+        piece_of_news& told = tell(pool_event::subject::wait_ended, of, 0);
+        told.event.error = why.error;
+        told.event.waited = todo.waited;
+        told.failed = own;
+        outside(lock, [who = ended.who.lock(), why = std::move(why)]() mutable {
+            if (who) who->on_vain(std::move(why));
+        });
     }
-    void act(const forget& todo, lock_type&, time_point&) { targets_.remove(todo.target); }
-    void act(const wait_until&, lock_type&, time_point&) {}
+    void act(const forget& todo, lock_type&) { targets_.remove(todo.target); }
+    void act(const wait_until&, lock_type&) {}
 
     // --- The observer ---
 
-    piece& news(pool_event::subject what, const directory::entry& of, std::uint64_t number) {
-        if (!hub_.options_.observer()) return nobody_hears_ = {};
-        piece& told = news_.emplace_back();
+    piece_of_news& tell(pool_event::subject what, const directory::entry& of, std::uint64_t number) {
+        piece_of_news& told = news_.add();
+        if (!news_.heard()) return told;
         const pool_counts& counts = decides_.counts(of.id);
         told.event.what = what;
         told.event.when = clock_now();
@@ -384,16 +345,6 @@ private:
         told.event.waiting = counts.waiting;
         told.target = of.to.to_string();
         return told;
-    }
-    void tell(lock_type& lock) {
-        const piece told = std::move(news_.front());
-        news_.pop_front();
-        lock.unlock();
-        pool_event event = told.event;
-        event.target = told.target;
-        event.story = told.story ? told.story.get() : told.failed ? &told.failed->report : nullptr;
-        hub_.options_.observer()(event);
-        lock.lock();
     }
 
     // --- The time ---
@@ -440,9 +391,8 @@ private:
     directory targets_;
     std::vector<line_entry> waiters_;
     std::vector<member> members_;
-    std::deque<piece> news_;
-    piece nobody_hears_;
-    std::vector<std::shared_ptr<closing>> closings_;
+    news news_;
+    std::vector<std::weak_ptr<closing>> closings_;
     std::uint64_t opened_ = 0;
     std::shared_ptr<follower> follower_;
 
@@ -451,30 +401,6 @@ private:
     std::uint32_t timer_number_ = 0;
     time_point set_to_ = time_point::max();
 };
-
-loan& loan::operator=(loan&& other) noexcept {
-    if (this == &other) return *this;
-    give_back(true);
-    from_ = std::move(other.from_);
-    connection_ = std::move(other.connection_);
-    number_ = other.number_;
-    reused_ = other.reused_;
-    return *this;
-}
-
-void loan::give_back(bool reusable) noexcept {
-    if (!connection_) return;
-    const auto to = std::exchange(from_, {});
-    const auto connection = std::exchange(connection_, {});
-    to->on_returned(*connection, number_, reusable);
-}
-
-std::shared_ptr<pool_connection> loan::take() noexcept {
-    const auto from = std::exchange(from_, {});
-    auto connection = std::exchange(connection_, {});
-    from->on_taken(*connection, number_);
-    return connection;
-}
 
 pool_hub::pool_hub(const asio::any_io_executor& executor, pool_options options)
     : executor_{executor}, counter_{executor}, options_{std::move(options)}, core_{std::make_unique<core>(*this)} {}

@@ -192,7 +192,12 @@ void pool_judge::returned(std::size_t place, std::uint32_t loan, bool reusable) 
     core.on_returned(c.id, loan, reusable, now);
     if (c.is != state::in_use || c.loan != loan) return;
     if (closed) return start_closing(c, close_reason::pool_closed);
-    if (!reusable) return start_closing(c, close_reason::discarded);
+    if (!reusable) {
+        if (c.loan > 1 && !rules.inspect)
+            for (connection& other : connections)
+                if (other.is == state::idle && other.target == c.target) ++other.to_inspect;
+        return start_closing(c, close_reason::discarded);
+    }
     if (c.retired) return start_closing(c, c.why);
     if (now >= c.dies) return start_closing(c, close_reason::max_lifetime);
     become_idle(c);
@@ -312,6 +317,7 @@ void pool_judge::judge(const cancel_connect& s) {
     note("cancel " + std::to_string(place_of(s.connection)));
     connection* const c = find(s.connection);
     if (!c) return;
+    ++targets[c->target].counts.given_up;
     if (c->is == state::cancelling) return gone(*c);
     expect(c->is == state::connecting, "a connect was cancelled that is none");
     if (strict) {
@@ -511,8 +517,8 @@ void pool_judge::compare(const pool_counts& is, const pool_counts& should) {
     expect(is.in_use == should.in_use && is.idle == should.idle && is.connecting == should.connecting &&
             is.checking == should.checking && is.waiting == should.waiting,
         "counts of what there is");
-    expect(is.opened == should.opened && is.open_failed == should.open_failed && is.acquired == should.acquired &&
-            is.reused == should.reused && is.wait_timeouts == should.wait_timeouts &&
+    expect(is.opened == should.opened && is.open_failed == should.open_failed && is.given_up == should.given_up &&
+            is.acquired == should.acquired && is.reused == should.reused && is.wait_timeouts == should.wait_timeouts &&
             is.turned_away == should.turned_away && is.cancelled == should.cancelled && is.closed == should.closed,
         "counts of what was done");
     expect(is.waits.counts == should.waits.counts && is.waits.sum == should.waits.sum &&

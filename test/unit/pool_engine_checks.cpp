@@ -280,6 +280,23 @@ TEST(pool_engine_checks, what_is_told_twice_does_no_harm) {
     EXPECT_EQ(p.then(), "inspect a1, close a1 dead");
 }
 
+TEST(pool_engine_checks, when_a_used_one_is_discarded_the_idle_ones_are_looked_at) {
+    script p = pool_with_idle({}, 3);
+    EXPECT_EQ(p.acquire(), "lend a3 to 1");
+    p.dead = {1, 2};
+    EXPECT_EQ(p.give_back(3, false), "close a3 discarded, inspect a2, inspect a1, close a2 dead, close a1 dead");
+    EXPECT_EQ(p.acquire(), "open a4") << "not one that died with it";
+}
+
+TEST(pool_engine_checks, a_new_one_that_is_discarded_says_nothing_of_the_others) {
+    script p = pool_with_idle({}, 1);
+    p.acquire();
+    p.acquire();
+    p.connected(2);
+    p.give_back(1);
+    EXPECT_EQ(p.give_back(2, false), "close a2 discarded");
+}
+
 TEST(pool_engine_checks, idle_ones_that_nobody_watches_are_looked_at_before_they_are_lent) {
     script p = pool_with_idle({.inspect = true}, 3);
     EXPECT_EQ(p.acquire(), "inspect a3, lend a3 to 1");

@@ -14,6 +14,15 @@ using namespace std::chrono_literals;
 using script = test::pool_script;
 using test::pool_with_idle;
 
+TEST(pool_engine_turnover, a_connect_that_is_given_up_is_counted) {
+    script p;
+    p.acquire();
+    EXPECT_EQ(p.reset(), "cancel a1, open a2");
+    EXPECT_EQ(p.close(), "end 1 closed, cancel a2");
+    EXPECT_EQ(p.counts().given_up, 2u);
+    EXPECT_EQ(p.counts().opened + p.counts().open_failed, 0u);
+}
+
 // --- Idle ones ---
 
 TEST(pool_engine_turnover, an_idle_connection_is_closed_so_long_after_its_return) {
