@@ -86,6 +86,7 @@ inline std::string to_prometheus(const dial::pool_stats& stats) {
 
     out.family("opened_total", "counter", "Connects that succeeded.", [](const auto& c) { return c.opened; });
     out.family("open_failed_total", "counter", "Connects that failed.", [](const auto& c) { return c.open_failed; });
+    out.family("given_up_total", "counter", "Connects that were given up.", [](const auto& c) { return c.given_up; });
     out.family("acquired_total", "counter", "Connections handed out.", [](const auto& c) { return c.acquired; });
     out.family("reused_total", "counter", "Connections handed out that somebody had had before.",
         [](const auto& c) { return c.reused; });

@@ -24,7 +24,7 @@ public:
                 return "the proxy in the environment is of a kind that cannot be used here; for https write "
                        "http_tunnel(tls(...))";
             case error::breaker_open: return "not tried: the breaker is open, since too many connects failed in a row";
-            case error::pool_full: return "timed out: all connections of the pool are in use";
+            case error::pool_full: return "timed out: no connection of the pool came free";
             case error::pool_unreachable: return "timed out: the pool could not open a connection in time";
             case error::pool_closed: return "the pool is closed";
             case error::too_many_waiters: return "too many wait for a connection of the pool already";

@@ -36,12 +36,12 @@ struct pool_event {
     enum class subject : unsigned char {
         opening,      ///< A connect has started.
         opened,       ///< It is connected, and prepared; `story` tells how.
-        open_failed,  ///< It is not: `error`, and `story`.
+        open_failed,  ///< It is not: `error`, and `story`. `operation_aborted`: the pool gave it up.
         acquired,     ///< A connection was handed out: `reused`, after `waited`.
         returned,     ///< It came back.
         checked,      ///< pool_options::check has passed; where it fails, that is `closed`.
         closed,       ///< A connection was closed: `why`.
-        wait_ended,   ///< Somebody who waited got none: `error`, after `waited`.
+        wait_ended,   ///< Somebody who waited got none: `error`, after `waited`. `operation_aborted`: they cancelled.
     };
 
     subject what = subject::opening;

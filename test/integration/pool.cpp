@@ -9,7 +9,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -19,15 +18,11 @@ namespace dial::test {
 namespace {
 
 using namespace std::chrono_literals;
-
 using a_pool = pool_test;
 
 TEST_F(a_pool, opens_a_connection_and_hands_it_out_again) {
     auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    expect(a, success);
+    acquire_new(a);
     EXPECT_FALSE(a.held.reused());
     EXPECT_EQ(a.held->peer(), "db:1");
     give_back(a);
@@ -56,9 +51,7 @@ TEST_F(a_pool, never_completes_inside_the_call) {
 
 TEST_F(a_pool, keeps_the_connections_of_each_target_apart) {
     auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
+    acquire_new(a);
     give_back(a);
     for (const char* const other : {"db:2", "other:1", "DB:1"}) {
         const std::size_t asked = network.asked();
@@ -94,9 +87,7 @@ TEST_F(a_pool, serves_first_who_came_first) {
 
 TEST_F(a_pool, serves_a_wait_with_whichever_comes_first) {
     auto& p = make(pool_options().max_per_target(2));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
+    acquire_new(a);
     p.acquire("db:1", b.handler());
     run_ready(io);
     ASSERT_EQ(network.asked(), 2u);  // under way
@@ -126,9 +117,7 @@ TEST_F(a_pool, tells_the_first_in_line_of_a_connect_that_failed_and_tries_again_
 
 TEST_F(a_pool, says_that_it_is_full) {
     auto& p = make(pool_options().max_per_target(1).acquire_timeout(20ms));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
+    acquire_new(a);
     report story;
     p.acquire({"db:1", &story}, b.handler());
     const auto started = std::chrono::steady_clock::now();
@@ -241,9 +230,7 @@ TEST_F(a_pool, skips_a_wait_that_was_cancelled) {
 
 TEST_F(a_pool, loses_no_connection_that_is_handed_out_in_the_moment_of_a_cancellation) {
     auto& p = make(pool_options().max_per_target(1));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
+    acquire_new(a);
     p.acquire("db:1", b.handler(signal));
     run_ready(io);
     a.held.give_back();  // it is b's by now
@@ -252,243 +239,6 @@ TEST_F(a_pool, loses_no_connection_that_is_handed_out_in_the_moment_of_a_cancell
     EXPECT_EQ(b.calls, 1);
     EXPECT_EQ(counts().in_use, b.ec ? 0u : 1u);
     EXPECT_EQ(counts().in_use + counts().idle, 1u);
-}
-
-// --- Leases ---
-
-TEST_F(a_pool, a_lease_that_was_moved_from_is_empty_and_gives_back_nothing) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    {
-        lease<fake_stream> other = std::move(a.held);
-        EXPECT_FALSE(a.held);
-        EXPECT_TRUE(other);
-        a.held = {};
-        EXPECT_EQ(counts().in_use, 1u);
-    }
-    EXPECT_EQ(counts().in_use, 0u);
-    EXPECT_EQ(counts().idle, 1u);
-}
-
-TEST_F(a_pool, a_lease_that_is_assigned_to_gives_back_what_it_had) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    open(0);
-    open(1);
-    a.held = std::move(b.held);
-    EXPECT_EQ(counts().in_use, 1u);
-    EXPECT_EQ(counts().idle, 1u);
-}
-
-TEST_F(a_pool, a_lease_that_is_discarded_makes_room_for_another) {
-    auto& p = make(pool_options().max_per_target(1));
-    p.acquire("db:1", a.handler());
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    open(0);
-    a.held.discard();
-    EXPECT_FALSE(a.held);
-    EXPECT_EQ(fake_stream::open_now(), 0);
-    run_ready(io);
-    ASSERT_EQ(network.asked(), 2u);
-    open(1);
-    expect(b, success);
-    EXPECT_EQ(counts().closed_for(close_reason::discarded), 1u);
-}
-
-TEST_F(a_pool, a_connection_that_its_user_closed_is_not_kept) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    a.held->close();
-    give_back(a);
-    EXPECT_EQ(counts().idle, 0u);
-    EXPECT_EQ(counts().closed_for(close_reason::discarded), 1u);
-}
-
-TEST_F(a_pool, a_lease_that_an_exception_leaves_behind_is_discarded) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    try {
-        const lease<fake_stream> held = std::move(a.held);
-        throw std::runtime_error{"the answer made no sense"};
-    } catch (const std::runtime_error&) {}
-    EXPECT_EQ(counts().idle, 0u);
-    EXPECT_EQ(counts().closed_for(close_reason::discarded), 1u);
-}
-
-TEST_F(a_pool, a_lease_taken_while_an_exception_is_handled_is_kept_as_usual) {
-    struct cleanup {
-        acquired& from;
-        ~cleanup() { const lease<fake_stream> held = std::move(from.held); }
-    };
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    try {
-        const cleanup last{a};
-        throw std::runtime_error{"something else"};
-    } catch (const std::runtime_error&) {}
-    EXPECT_EQ(counts().idle, 1u);
-}
-
-TEST_F(a_pool, a_connection_that_is_released_is_its_users_own) {
-    auto& p = make(pool_options().max_per_target(1));
-    p.acquire("db:1", a.handler());
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    open(0);
-    {
-        const fake_stream own = a.held.release();
-        EXPECT_FALSE(a.held);
-        EXPECT_TRUE(own.is_open());
-        run_ready(io);
-        EXPECT_EQ(network.asked(), 2u);  // there is room for another
-        EXPECT_EQ(fake_stream::open_now(), 1);
-    }
-    open(1);
-    expect(b, success);
-}
-
-TEST_F(a_pool, a_lease_may_outlive_it) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    connections.reset();
-    EXPECT_EQ(a.held->peer(), "db:1");
-    EXPECT_EQ(fake_stream::open_now(), 1);
-    a.held = {};
-    EXPECT_EQ(fake_stream::open_now(), 0);
-}
-
-// --- The end ---
-
-TEST_F(a_pool, that_is_destroyed_tells_those_who_wait) {
-    auto& p = make(pool_options().max_per_target(1));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    connections.reset();
-    run(io);
-    expect(b, error::pool_closed);
-}
-
-TEST_F(a_pool, that_is_closed_lets_its_leases_finish) {
-    auto& p = make(pool_options().max_per_target(2));
-    p.acquire("db:1", a.handler());
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    open(0);
-    open(1);
-    give_back(b);
-    outcome closed;
-    p.close(never, record(closed));
-    run_ready(io);
-    EXPECT_EQ(closed.calls, 0);
-    EXPECT_EQ(fake_stream::open_now(), 1);  // the idle one is gone
-    EXPECT_TRUE(a.held->is_open());
-    a.held.give_back();
-    EXPECT_EQ(closed.calls, 0);
-    run(io);
-    test::expect(closed, success);
-    EXPECT_EQ(fake_stream::open_now(), 0);
-}
-
-TEST_F(a_pool, that_is_closed_gives_connects_up) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    p.close();
-    run_ready(io);
-    expect(a, error::pool_closed);
-    EXPECT_EQ(network[0].told.size(), 1u);
-}
-
-TEST_F(a_pool, closing_does_not_wait_for_longer_than_it_is_told_to) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    outcome closed;
-    p.close(10ms, record(closed));
-    run(io);
-    test::expect(closed, error::timeout);
-    EXPECT_TRUE(a.held->is_open());
-    a.held = {};
-    EXPECT_EQ(fake_stream::open_now(), 0);
-}
-
-TEST_F(a_pool, closing_that_is_cancelled_goes_on) {
-    auto& p = make();
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
-    outcome closed;
-    p.close(never, record(closed, signal));
-    run_ready(io);
-    signal.emit(asio::cancellation_type::partial);
-    run(io);
-    test::expect(closed, aborted);
-    p.acquire("db:1", b.handler());
-    io.restart();
-    run(io);
-    expect(b, error::pool_closed);
-}
-
-TEST_F(a_pool, closing_an_empty_one_completes_at_once_but_not_inside_the_call) {
-    auto& p = make();
-    outcome closed;
-    p.close(never, record(closed));
-    EXPECT_EQ(closed.calls, 0);
-    run(io);
-    test::expect(closed, success);
-}
-
-TEST_F(a_pool, that_was_assigned_to_is_closed) {
-    auto& p = make(pool_options().max_per_target(1));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    p = pool<fake_stream>{io, network.connector_on(io)};
-    run_ready(io);
-    expect(a, error::pool_closed);
-    p.acquire("db:1", b.handler());
-    run_ready(io);
-    open(1);
-    expect(b, success);
-}
-
-TEST(a_pools_io_context, that_is_destroyed_takes_everything_with_it) {
-    const auto alive = std::make_shared<int>();
-    std::weak_ptr<int> watched = alive;
-    {
-        fake_network network;
-        asio::io_context io;
-        auto p = std::make_shared<pool<fake_stream>>(io, network.connector_on(io), pool_options().max_per_target(1));
-        auto held = std::make_shared<lease<fake_stream>>();
-        p->acquire("db:1", [held](error_code, lease<fake_stream> l) { *held = std::move(l); });
-        run_ready(io);
-        network.end(0);
-        run_ready(io);
-        ASSERT_TRUE(*held);
-        // Waits for longer than the io_context lives; its handler owns the pool.
-        p->acquire("db:1", [p, held, alive](error_code, lease<fake_stream>) { ADD_FAILURE(); });
-        run_ready(io);
-        p.reset();
-        held.reset();
-    }
-    EXPECT_EQ(watched.use_count(), 1);
-    EXPECT_EQ(fake_stream::open_now(), 0);
 }
 
 // --- Executors ---
@@ -603,10 +353,8 @@ TEST_F(a_pool, opens_no_more_at_a_time_than_it_may) {
 }
 
 TEST_F(a_pool, closes_connections_that_are_idle_for_too_long) {
-    auto& p = make(pool_options().idle_timeout(20ms));
-    p.acquire("db:1", a.handler());
-    run_ready(io);
-    open(0);
+    make(pool_options().idle_timeout(20ms));
+    acquire_new(a);
     give_back(a);
     EXPECT_EQ(fake_stream::open_now(), 1);
     run_until([] { return fake_stream::open_now() == 0; });
@@ -642,6 +390,38 @@ TEST_F(a_pool, tells_its_observer_what_happens_in_order) {
         (std::vector<std::string>{"opening db:1 #1", "open_failed db:1 #1 Connection refused failed",
             "wait_ended db:1 #0 Connection refused failed", "opening db:1 #2", "opened db:1 #2 ok", "acquired db:1 #2",
             "returned db:1 #2", "acquired db:1 #2 reused", "returned db:1 #2", "closed db:1 #2 discarded"}));
+}
+
+TEST_F(a_pool, tells_its_observer_of_what_was_given_up) {
+    std::vector<std::string> heard;
+    auto& p = make(pool_options().observe([&](const pool_event& e) {
+        if (e.error == aborted) heard.push_back(std::string{to_string(e.what)} + " #" + std::to_string(e.connection));
+    }));
+    p.acquire("db:1", a.handler(signal));
+    p.acquire("db:1", b.handler());
+    run_ready(io);
+    signal.emit(asio::cancellation_type::terminal);
+    run_ready(io);
+    EXPECT_EQ(heard, (std::vector<std::string>{"wait_ended #0"}));
+    p.reset();
+    run_ready(io);
+    EXPECT_EQ(heard, (std::vector<std::string>{"wait_ended #0", "open_failed #1", "open_failed #2"}));
+    EXPECT_EQ(counts().given_up, 2u);
+    p.close();
+    run_ready(io);
+    expect(b, error::pool_closed);
+}
+
+TEST_F(a_pool, a_connector_that_throws_has_failed) {
+    connections.emplace(io, connector<fake_stream>{io, [](const request&, const fake_network::handler_type&) {
+                                                       throw std::runtime_error{"no such thing"};
+                                                   }});
+    connections->acquire("db:1", a.handler());
+    run_ready(io);
+    expect(a, error::prepare_failed);
+    connections->acquire("db:1", b.handler());
+    run_ready(io);
+    expect(b, error::prepare_failed);
 }
 
 TEST_F(a_pool, counts_per_target_and_in_all) {

@@ -156,6 +156,24 @@ TEST_F(idle_connections, whose_user_cancelled_everything_are_watched_all_the_sam
     run_until(io, [&] { return dead() == 1; });
 }
 
+TEST_F(idle_connections, that_died_together_are_not_handed_out_one_after_the_other) {
+    make();
+    std::vector<descriptor> peers;
+    std::vector<acquired> held(3);
+    for (acquired& each : held) peers.push_back(acquire(each));
+    for (acquired& each : held) each.held.give_back();
+    run_ready(io);
+    ASSERT_EQ(counts().idle, 3u);
+    peers.clear();
+    connections->acquire(to(), a.handler());  // in line before the reactor has heard of it
+    io.restart();
+    while (a.calls == 0) io.run_one();
+    expect(a, success);
+    if (a.held.reused()) a.held.discard();  // as its user does, when the first exchange fails
+    acquire_again();
+    EXPECT_FALSE(b.held.reused());
+}
+
 TEST_F(idle_connections, that_are_not_watched_are_looked_at_when_they_are_handed_out) {
     make(pool_options().watch_idle(false));
     descriptor peer = make_idle();

@@ -10,6 +10,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <gtest/gtest.h>
 
@@ -109,8 +110,7 @@ TEST_P(many_threads, lose_no_acquire_and_no_connection) {
                 while (!over && acquires.ended != clients * rounds) io.run_one_for(10ms);
             });
         const auto bound = std::chrono::steady_clock::now() + 120s;
-        while (acquires.ended != clients * rounds && std::chrono::steady_clock::now() < bound)
-            std::this_thread::sleep_for(5ms);
+        while (acquires.ended != clients * rounds && std::chrono::steady_clock::now() < bound) io.run_one_for(10ms);
         over = true;
         for (std::thread& each : threads) each.join();
         EXPECT_EQ(acquires.ended, clients * rounds);
@@ -155,6 +155,43 @@ TEST_P(many_threads, may_close_it_at_any_time) {
         EXPECT_EQ(ended, clients);
         EXPECT_EQ(fake_stream::open_now(), 0);
     }
+}
+
+// Functions that call their handlers from threads of their own, at any time, also when nobody waits for them any longer.
+TEST_P(many_threads, may_close_it_while_functions_run) {
+    asio::thread_pool elsewhere{2};
+    for (unsigned round = 0; round != 20; ++round) {
+        asio::io_context io;
+        std::atomic<int> ended = 0;
+        constexpr int clients = 20;
+        const auto slow = [&elsewhere](fake_stream& s, detail::done_handler handler) {
+            EXPECT_TRUE(s.is_open());
+            asio::post(elsewhere, [handler = std::make_shared<detail::done_handler>(std::move(handler))] {
+                std::move (*handler)(error_code{});
+            });
+        };
+        {
+            pool<fake_stream> p{io, connector<fake_stream>{io, connects_at_once()},
+                pool_options().prepare(slow).check(slow).check_after(0s).connect_timeout(1ms).check_timeout(1ms)};
+            std::vector<std::thread> threads;
+            for (int i = 0; i != clients; ++i)
+                asio::co_spawn(
+                    io,
+                    [&]() -> asio::awaitable<void> {
+                        for (int j = 0; j != 5; ++j)
+                            static_cast<void>(co_await p.acquire("db:1", asio::as_tuple(asio::use_awaitable)));
+                        ++ended;
+                    },
+                    asio::detached);
+            for (int i = 0; i != GetParam(); ++i) threads.emplace_back([&] { io.run_for(30s); });
+            std::this_thread::sleep_for(std::chrono::microseconds{round * 100});
+            p.close();
+            for (std::thread& each : threads) each.join();
+        }
+        EXPECT_EQ(ended, clients);
+    }
+    elsewhere.join();
+    EXPECT_EQ(fake_stream::open_now(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(threads, many_threads, testing::Values(1, 2, 8));
