@@ -145,7 +145,8 @@ public:
     ///     options.prepare<tcp::socket>([](auto& s, auto handler) { async_log_in(s, std::move(handler)); });
     ///
     /// It runs on a strand of its own on the pool's executor, and is cancelled, and its connection closed, when connect_timeout is
-    /// over. For a pool of other streams: `error::invalid_option` for every connection.
+    /// over. It may call its handler on any thread, and counts as work of the executor until it has called or dropped it. For a pool
+    /// of other streams: `error::invalid_option` for every connection.
     template <class Stream = detail::not_told, class Function>
     pool_options& prepare(Function function) {
         prepare_ = make<Stream>(std::move(function));

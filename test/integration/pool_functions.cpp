@@ -377,6 +377,22 @@ TEST_F(a_pool_with_functions, a_pool_that_is_closed_stops_checking) {
     EXPECT_EQ(fake_stream::open_now(), 0);
 }
 
+TEST_F(a_pool_with_functions, count_as_work_until_they_let_go_of_their_stream) {
+    auto& p = make(pool_options().prepare(prepare.function()));
+    p.acquire("db:1", a.handler());
+    run_ready(io);
+    open(0);
+    ASSERT_EQ(prepare.calls, 1);
+    p.close();
+    run_ready(io);
+    expect(a, error::pool_closed);
+    EXPECT_EQ(prepare.told, 1);
+    EXPECT_FALSE(io.stopped()) << "the function still has the stream";
+    prepare.drop();
+    run_ready(io);
+    EXPECT_TRUE(io.stopped());
+}
+
 TEST(a_pools_functions, go_with_their_io_context) {
     const auto alive = std::make_shared<int>();
     fake_network network;

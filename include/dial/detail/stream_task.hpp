@@ -8,7 +8,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
@@ -46,10 +48,13 @@ public:
 
 private:
     struct handler {
+        asio::any_io_executor work;  // the function may be running on a thread that the executor knows nothing of
         std::shared_ptr<stream_task> task;
         std::shared_ptr<Owner> owner;
 
-        handler(std::shared_ptr<stream_task> t, std::shared_ptr<Owner> o) : task{std::move(t)}, owner{std::move(o)} {}
+        handler(std::shared_ptr<stream_task> t, std::shared_ptr<Owner> o)
+            : work{asio::prefer(t->strand_, asio::execution::outstanding_work.tracked)}, task{std::move(t)},
+              owner{std::move(o)} {}
         handler(handler&&) noexcept = default;
         ~handler() {
             if (owner) owner->on_task_left();
