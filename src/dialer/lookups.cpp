@@ -201,7 +201,7 @@ void dial_operation::go_by_memory(std::span<race::candidate> sorted) const {
     const race::family first = sorted.front().of;
     if (!of.goes_second(memories_->here, first == v6 ? address_family::v6 : address_family::v4, addresses, now_))
         return;
-    std::ranges::stable_partition(sorted, [first](const race::candidate& c) { return c.of != first; });
+    std::stable_partition(sorted.begin(), sorted.end(), [first](const race::candidate& c) { return c.of != first; });
 }
 
 // The service has another host. What the one before has come to stays in the report.
