@@ -171,6 +171,7 @@ protected:
 
 TEST_F(dialer_ports, of_one_source_serve_each_destination_anew) {
     in_network_namespace([](network_namespace& network) {
+        network.sysctl("ipv4/ip_local_port_range", "30000 30999");  // of the servers
         const tcp_server one, two;
         const tcp_server one_v6{"::1"}, two_v6{"::1"};
         network.sysctl("ipv4/ip_local_port_range", "40000 40199");
