@@ -13,6 +13,8 @@ installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = i
 
 as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo -n env "$@"; fi; }
 
+sanitizer_compiler=clang++-19  # builds with sanitizers in half of the time that g++ takes
+
 boost_is_there() {  # 1.81 or newer, in the usual places or where the user says
     [ -z "${BOOST_ROOT:-}${Boost_ROOT:-}${Boost_DIR:-}${CMAKE_PREFIX_PATH:-}" ] || return 0
     local file version
@@ -33,15 +35,15 @@ context_is_there() {
     return 1
 }
 
-# Installs what building needs, and with the argument `tests` what the tests need as well, with `fuzz` what fuzzing needs;
-# nothing if all is there.
+# Installs what building needs, and with the argument `tests` what the tests need as well, with `fuzz` what fuzzing needs, with
+# `sanitizers` the compiler that is preferred for them, where there is one; nothing if all is there.
 install_what_is_missing() {
-    local tests=${1:-} missing=() services=() boost='' context=''
+    local wanted=" $* " missing=() services=() boost='' context='' sanitizers=''
     command -v g++ >/dev/null || missing+=(g++)
     command -v cmake >/dev/null || missing+=(cmake)
     command -v ninja >/dev/null || missing+=(ninja-build)
     boost_is_there || boost=yes
-    if [ "$tests" = tests ]; then
+    if [[ $wanted = *" tests "* ]]; then
         context_is_there || context=yes
         installed libgtest-dev || missing+=(libgtest-dev)
         installed libgmock-dev || missing+=(libgmock-dev)
@@ -58,12 +60,16 @@ install_what_is_missing() {
         command -v openssl >/dev/null || missing+=(openssl)
         installed libssl-dev || missing+=(libssl-dev)
     fi
-    if [ "$tests" = fuzz ]; then
+    if [[ $wanted = *" sanitizers "* ]] && ! command -v "$sanitizer_compiler" >/dev/null; then sanitizers=yes; fi
+    if [[ $wanted = *" fuzz "* ]]; then
         command -v clang++ >/dev/null || missing+=(clang)
         installed libclang-rt-dev || missing+=(libclang-rt-dev)
     fi
-    if [ "${#missing[@]}" = 0 ] && [ "${#services[@]}" = 0 ] && [ -z "$boost$context" ]; then return 0; fi
+    if [ "${#missing[@]}" = 0 ] && [ "${#services[@]}" = 0 ] && [ -z "$boost$context$sanitizers" ]; then return 0; fi
 
+    if [ -n "$sanitizers" ] && [ "${#missing[@]}${#services[@]}$boost$context" = 00 ]; then  # then g++ does it
+        { command -v apt-get && as_root true; } >/dev/null 2>&1 || return 0
+    fi
     command -v apt-get >/dev/null || fail "no apt-get here; please install: ${missing[*]} ${services[*]}" \
         "${boost:+Boost 1.81 or newer} ${context:+Boost.Context}"
     local may_install=yes
@@ -80,7 +86,9 @@ install_what_is_missing() {
     fi
     [ -z "$boost" ] || missing+=("libboost$version-dev")
     [ -z "$context" ] || missing+=("libboost-context$version-dev")
+    if [ -n "$sanitizers" ] && apt-cache show clang-19 >/dev/null 2>&1; then missing+=(clang-19 libclang-rt-19-dev); fi
     local packages=("${missing[@]}" "${services[@]}")
+    if [ "${#packages[@]}" = 0 ]; then return 0; fi
     [ -n "$may_install" ] || fail "sudo would ask for a password; please run as root: apt-get install ${packages[*]}"
 
     say "installing ${packages[*]} (a minute or two)"
