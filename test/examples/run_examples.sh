@@ -365,6 +365,12 @@ run_pool_spdlog() {
     done
 }
 
+run_pool_sizes() {
+    expect 0 '^connections  requests/s ' "$bin/pool_sizes" 0.2
+    said '^ +1 +[1-9][0-9]* +[0-9.]+ ms' "$tmp/out" && said '^ +64 +[1-9][0-9]* +[0-9]+[.][0-9] ms' "$tmp/out" || fail "not all sizes"
+    expect 2 '^usage: pool_sizes ' "$bin/pool_sizes" long
+}
+
 run_pool_prometheus() {
     refused_port
     start_echo_server
