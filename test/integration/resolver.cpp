@@ -312,11 +312,12 @@ TEST_F(resolver, is_not_heard_by_a_dial_that_begins_while_its_io_context_goes_aw
         void operator()(error_code, const tcp::socket&) const { FAIL(); }
     };
     {
-        asio::io_context gone;
-        const dialer d{gone, {}, names};
+        auto goes = std::make_unique<asio::io_context>();
+        const dialer d{*goes, {}, names};
         d.connect(
             "name:1", dials_when_it_goes{[&] { d.connect("late:1", [alive](error_code, tcp::socket) { FAIL(); }); }});
-        run_ready(gone);
+        run_ready(*goes);
+        goes.reset();
     }
     EXPECT_EQ(names.asked(), 4u);
     EXPECT_EQ(alive.use_count(), 1);
