@@ -9,6 +9,8 @@
 #include <dial/pool_options.hpp>
 #include <dial/pool_stats.hpp>
 
+#include <boost/asio/recycling_allocator.hpp>
+
 #include <concepts>
 #include <memory>
 #include <utility>
@@ -54,8 +56,9 @@ struct start_acquire {
     template <class Handler>
     void operator()(Handler&& handler, request what) const {
         const handler_runs where = fill_in_executor(what, handler, hub->executor());
-        std::make_shared<acquire_operation<Stream>>(
-            hub, std::move(what), connect_handler<lease<Stream>>{std::forward<Handler>(handler)}, where)
+        using operation = acquire_operation<Stream>;
+        std::allocate_shared<operation>(asio::recycling_allocator<operation>{}, hub, std::move(what),
+            connect_handler<lease<Stream>>{std::forward<Handler>(handler)}, where)
             ->start();
     }
 };

@@ -1,4 +1,5 @@
 #include <dial/detail/pool_hub.hpp>
+#include <dial/detail/post_straight.hpp>
 
 #include <chance.hpp>
 #include <pool/closing.hpp>
@@ -120,12 +121,14 @@ public:
         if (find(connection.id())) decides_.on_readable(connection.id());
     }
     void on_returned(pool_connection& connection, std::uint32_t loan, bool reusable) {
-        const std::lock_guard lock{mutex_};
+        lock_type lock{mutex_};
         member* const known = find(connection.id());
         if (!known) return;
+        const time_point now = clock_now();
         if (reusable && !decides_.closed()) become_idle(connection);
-        decides_.on_returned(connection.id(), loan, reusable, clock_now());
+        decides_.on_returned(connection.id(), loan, reusable, now);
         tell(pool_event::subject::returned, *known->of, known->number);
+        turn(std::move(lock), now);
     }
     void on_taken(pool_connection& connection, std::uint32_t loan) {
         const std::lock_guard lock{mutex_};
@@ -164,19 +167,24 @@ public:
 
     void turn() {
         lock_type lock{mutex_};
+        turn(std::move(lock), clock_now());
+    }
+    void turn(lock_type lock, time_point now) {
         if (std::exchange(busy_, true)) return;  // the other thread does it
-        for (;;) {
+        for (unsigned steps = 1;; ++steps) {
             if (!news_.empty()) {
                 const piece_of_news first = news_.take();
                 outside(lock, [&] { hub_.options_.observer()(first.told()); });
                 continue;
             }
-            const step next = decides_.next(clock_now());
+            const step next = decides_.next(now);
             if (const auto* const wait = std::get_if<wait_until>(&next)) {
                 set_timer(wait->when);
                 break;
             }
             std::visit([&](const auto& todo) { act(todo, lock); }, next);
+            // Reading the clock is a sixth of what a hand-out costs. Who is told a little late is told by the timer.
+            if (steps % 16 == 0 || !std::holds_alternative<hand_out>(next)) now = clock_now();
         }
         busy_ = false;
         if (decides_.closed() && decides_.size() == 0) {
@@ -242,9 +250,28 @@ private:
                 });
         follower_->wake();
     }
-    static void become_idle(pool_connection& connection) {
+    // Watched when this turn of the io_context is over: who hands it out until then has no need of the system call, for the reactor
+    // would not have been asked either. From elsewhere nobody knows when the next turn is.
+    void become_idle(pool_connection& connection) {
         connection.lent(false);
-        connection.watch();
+        if (!connection.needs_watch()) return;
+        if (!hub_.counter_.runs_here()) return connection.watch();
+        to_watch_.push_back(connection.id());
+        if (std::exchange(watch_is_due_, true)) return;
+        post_straight(hub_.executor_, [weak = hub_.weak_from_this()] {
+            const auto hub = weak.lock();
+            if (!hub) return;
+            hub->turn();  // who waits by now gets them first
+            hub->core_->watch_idle();
+        });
+    }
+    void watch_idle() {
+        const std::lock_guard lock{mutex_};
+        watch_is_due_ = false;
+        for (const connection_id id : to_watch_)
+            if (const member* const known = find(id); known && id != inspected_ && !known->connection->lent())
+                known->connection->watch();
+        to_watch_.clear();
     }
 
     // --- The steps ---
@@ -280,10 +307,12 @@ private:
     }
     void act(const inspect& todo, lock_type& lock) {
         bool alive = false;
+        inspected_ = todo.connection;
         outside(lock, [&alive, looked_at = at(members_, todo.connection).connection] {
             alive = looked_at->is_quiet();
             if (alive) looked_at->watch();
         });
+        inspected_ = 0;
         decides_.on_inspected(todo.connection, alive, clock_now());
     }
     void act(const start_check& todo, lock_type& lock) {
@@ -394,6 +423,9 @@ private:
     news news_;
     std::vector<std::weak_ptr<closing>> closings_;
     std::uint64_t opened_ = 0;
+    std::vector<connection_id> to_watch_;
+    bool watch_is_due_ = false;
+    connection_id inspected_ = 0;  // at this moment, without the lock
     std::shared_ptr<follower> follower_;
 
     asio::steady_timer timer_;
@@ -473,7 +505,6 @@ void pool_hub::on_readable(pool_connection& connection) {
 void pool_hub::on_returned(pool_connection& connection, std::uint32_t number, bool reusable) {
     reusable = reusable && connection.is_usable();
     core_->on_returned(connection, number, reusable);
-    turn();
 }
 
 void pool_hub::on_taken(pool_connection& connection, std::uint32_t number) {

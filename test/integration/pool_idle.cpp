@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -121,6 +122,37 @@ TEST_F(idle_connections, are_found_dead_after_having_been_used_many_times) {
     run_ready(io);
     peer.close();
     run_until(io, [&] { return dead() == 1; });
+}
+
+TEST_F(idle_connections, lent_again_before_the_turn_was_over_are_watched_when_they_are_back) {
+    make();
+    descriptor peer = acquire(a);
+    asio::post(io, [&] {
+        a.held.give_back();
+        connections->acquire(to(), b.handler());
+    });
+    run_until(io, [&] { return b.calls != 0; });
+    expect(b, success);
+    EXPECT_TRUE(b.held.reused());
+    run_ready(io);
+    EXPECT_EQ(counts().in_use, 1u);
+    asio::post(io, [&] { b.held.give_back(); });
+    run_ready(io);
+    peer.close();
+    run_until(io, [&] { return dead() == 1; });
+}
+
+TEST_F(idle_connections, closed_with_the_pool_before_the_turn_was_over_are_not_watched) {
+    make();
+    const descriptor peer = acquire(a);
+    asio::post(io, [&] {
+        a.held.give_back();
+        connections.reset();
+    });
+    run_ready(io);
+    EXPECT_TRUE(io.stopped());  // nothing is left to be done
+    char byte;
+    EXPECT_EQ(::recv(peer.get(), &byte, 1, MSG_DONTWAIT), 0);
 }
 
 TEST_F(idle_connections, closed_by_the_peer_while_in_use_are_found_when_they_come_back) {

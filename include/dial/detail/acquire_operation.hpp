@@ -3,12 +3,12 @@
 
 #include <dial/detail/layer_operation.hpp>
 #include <dial/detail/pool_hub.hpp>
+#include <dial/detail/post_straight.hpp>
 #include <dial/lease.hpp>
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -41,7 +41,7 @@ public:
         this->tell_phase("wait");
         number_ = hub_->wait(this->weak_self(), this->what().to(), now, until_);
         waits_ = true;
-        asio::post(this->executor(), turn_handler{self()});
+        post_straight(this->executor(), turn_handler{self()});
     }
 
     void on_granted(loan got, std::shared_ptr<const report> opened) override {
@@ -55,7 +55,7 @@ public:
     void on_vain(vain_wait why) override {
         const lock_type held = this->lock();
         if (!std::exchange(waits_, false)) return;
-        vain_.emplace(std::move(why));
+        vain_ = std::make_unique<vain_wait>(std::move(why));
         tell_handler();
     }
 
@@ -84,7 +84,7 @@ private:
         lock_type held = this->lock();
         if (waits_) {
             // Time is up, and another thread is about to say so; or it is not.
-            if (!timer_) timer_.emplace(this->executor());
+            if (!timer_) timer_ = std::make_unique<asio::steady_timer>(this->executor());
             timer_->expires_at(base::clock_now() < until_ ? until_ : time_point::max());
             timer_->async_wait(timer_handler{self()});
             return;
@@ -127,8 +127,9 @@ private:
     bool waits_ = false, withdrawn_ = false;
     loan got_;
     std::shared_ptr<const report> opened_;
-    std::optional<vain_wait> vain_;
-    std::optional<asio::steady_timer> timer_;
+    // Apart, for they are rare: Asio's memory for reuse has blocks of no more than 1,020 bytes.
+    std::unique_ptr<vain_wait> vain_;
+    std::unique_ptr<asio::steady_timer> timer_;
 };
 
 }  // namespace dial::detail

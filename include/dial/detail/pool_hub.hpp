@@ -46,6 +46,7 @@ public:
     virtual void give_up() = 0;              // opening it: nothing more of it is wanted
     virtual void check(duration limit) = 0;  // ends with pool_hub::on_checked
     virtual bool is_quiet() = 0;             // nothing to read, and not ended
+    virtual bool needs_watch() = 0;          // can be watched, and is not
     virtual void watch() = 0;                // from now on, unless it is watched already
     virtual bool is_usable() = 0;            // open, as far as one can see from here
     virtual void close() = 0;

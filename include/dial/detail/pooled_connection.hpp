@@ -81,6 +81,13 @@ public:
     bool is_quiet() override { return detail::is_quiet(*stream_); }
     bool is_usable() override { return stream_ && is_open(*stream_); }
 
+    bool needs_watch() override {
+        if constexpr (has_socket<Stream>)
+            return parts_->watches && !watched_.load();
+        else
+            return false;
+    }
+
     void watch() override {
         if constexpr (has_socket<Stream>) {
             if (!parts_->watches || watched_.exchange(true)) return;
