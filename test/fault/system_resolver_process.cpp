@@ -2,6 +2,7 @@
 #include "getaddrinfo.hpp"
 
 #include <resolve/threads.hpp>
+#include <support/sanitizers.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -16,15 +17,12 @@
 #include <thread>
 
 // What the sanitizers cannot do.
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if DIAL_TEST_TSAN
 #define SKIP_UNDER_TSAN() GTEST_SKIP() << "the thread sanitizer starts no threads in the child of a fork"
 #else
 #define SKIP_UNDER_TSAN() static_cast<void>(0)
 #endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if DIAL_TEST_ASAN
 #define SKIP_UNDER_ASAN() GTEST_SKIP() << "the address sanitizer's allocator may be locked in the child of a fork"
 #else
 #define SKIP_UNDER_ASAN() static_cast<void>(0)

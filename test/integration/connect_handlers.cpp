@@ -11,6 +11,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <support/loopback.hpp>
+#include <support/sanitizers.hpp>
 
 #include <atomic>
 #include <cstdlib>
@@ -22,12 +23,8 @@
 #include <thread>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if DIAL_TEST_ASAN || DIAL_TEST_TSAN
 #define DIAL_TEST_OWN_MALLOC  // the sanitizer's
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DIAL_TEST_OWN_MALLOC
-#endif
 #endif
 
 namespace {

@@ -6,6 +6,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <support/loopback.hpp>
+#include <support/sanitizers.hpp>
 
 #include <array>
 #include <atomic>
@@ -162,11 +163,7 @@ struct contest : std::enable_shared_from_this<contest<Protocol>> {
     }
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int contests = 500;
-#else
-constexpr int contests = 2000;
-#endif
+constexpr int contests = sanitized ? 500 : 2000;
 
 class connect_threads_cancelled : public connect_threads {
 protected:

@@ -2,6 +2,7 @@
 #include <dial/dialer.hpp>
 #include <support/dns_lookups.hpp>
 #include <support/resolvers.hpp>
+#include <support/sanitizers.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -29,10 +30,7 @@
 #include <vector>
 
 // What the sanitizers cannot do.
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if DIAL_TEST_TSAN
 #define SKIP_UNDER_TSAN() GTEST_SKIP() << "the thread sanitizer starts no threads in the child of a fork"
 #else
 #define SKIP_UNDER_TSAN() static_cast<void>(0)

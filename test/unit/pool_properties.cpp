@@ -1,5 +1,6 @@
 // The pool's core in 100,000 random schedules, each step and each rest judged by a model (support/pool_judge.hpp).
 #include <support/pool_judge.hpp>
+#include <support/sanitizers.hpp>
 
 #include <gtest/gtest.h>
 
@@ -227,11 +228,7 @@ std::string words(const pool_rules& r) {
 }
 
 TEST(pool_properties, hold_in_random_schedules) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr std::uint64_t schedules = 20'000;
-#else
-    constexpr std::uint64_t schedules = 100'000;
-#endif
+    constexpr std::uint64_t schedules = sanitized ? 20'000 : 100'000;
     std::array<std::uint64_t, 9> told = {};
     std::array<std::uint64_t, close_reasons> closings = {};
     std::array<std::uint64_t, 6> ends = {};

@@ -3,6 +3,7 @@
 // The model goes through time in steps of a millisecond and asks at each, straight from the rules: is it over? is an
 // attempt out of time? may the next one start? It keeps no timer, so it cannot forget or mix up one.
 #include <support/race_simulation.hpp>
+#include <support/sanitizers.hpp>
 
 #include <gtest/gtest.h>
 
@@ -348,11 +349,7 @@ std::ostream& print_simplest(std::ostream& out, race_script s) {
 
 TEST(race_model, random_races_go_as_the_slow_model_says) {
     constexpr unsigned seed = 8305;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr int races = 10'000;  // the model is slow, and a sanitizer tenfold slower
-#else
-    constexpr int races = 100'000;
-#endif
+    constexpr int races = sanitized ? 10'000 : 100'000;  // the model is slow
     std::mt19937 random{seed};
     generator generate{random};
     std::map<std::string, int> ends;
