@@ -78,9 +78,14 @@ private:
         if (timer_) timer_->cancel();
     }
 
+    bool is_granted() {
+        const lock_type held = this->lock();
+        return static_cast<bool>(got_);
+    }
+
     // What was given, else how it ended, else the timer is set again.
     void on_turn() {
-        hub_->turn();
+        if (!is_granted()) hub_->turn();  // else another's turn has done that
         lock_type held = this->lock();
         if (waits_) {
             // Time is up, and another thread is about to say so; or it is not.
