@@ -113,12 +113,12 @@ std::optional<std::size_t> parse(std::string_view wire, reply& out) {
 // All commands in one write, then their replies, one after the other.
 asio::awaitable<std::vector<reply>> talk(tcp::socket& redis, const std::vector<command>& commands) {
     const time_limit limit(redis, 2s);
+    std::vector<reply> replies;
     try {
         std::string out, in;
         for (const auto& each : commands) append(out, each);
         co_await asio::async_write(redis, asio::buffer(out), asio::deferred);
 
-        std::vector<reply> replies;
         std::size_t used = 0;
         while (replies.size() != commands.size()) {
             reply next;
@@ -130,10 +130,10 @@ asio::awaitable<std::vector<reply>> talk(tcp::socket& redis, const std::vector<c
             }
         }
         if (used != in.size()) throw std::runtime_error{"there are more replies than commands"};
-        co_return replies;
     } catch (const boost::system::system_error& error) {
         throw boost::system::system_error{limit.explain(error.code())};
     }
+    co_return replies;  // not in the try block: g++ 12 -O2 loses what is returned from there
 }
 
 // For what the pool itself does with a connection: an answer other than `wanted` is an error.
