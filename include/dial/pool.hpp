@@ -142,7 +142,8 @@ public:
     /// - Cancellation: terminal, partial or total, at once; `operation_aborted`. A connect that was begun for it goes on, for
     ///   the next.
     /// - Executor: the connection lives on the pool's; the handler runs on its associated executor, else on the pool's.
-    /// - Lifetimes: the request's report has to live until the handler is called; the pool has not.
+    /// - Lifetimes: the request's report has to live until the handler is called; the pool has not. If the handler's executor is
+    ///   of another io_context than the pool's, that has to live while it waits, or the pool's has to be at rest.
     /// - Threads: several at once.
     template <asio::completion_token_for<void(error_code, lease<Stream>)> Token = asio::deferred_t>
     auto acquire(request what, Token&& token = Token{}) {

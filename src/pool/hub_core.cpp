@@ -7,8 +7,10 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 namespace dial::detail {
 namespace {
@@ -33,14 +35,14 @@ std::uint64_t pool_hub::core::wait(
     std::weak_ptr<pool_waiter> who, const target& to, time_point now, time_point deadline) {
     const std::lock_guard lock{mutex_};
     directory::entry& of = entry_of(to);
-    const waiter_id id = decides_.on_acquire(of.id, now, deadline);
+    const waiter_id id = decides_.on_acquire(of.id, told_at(now), deadline);
     at(waiters_, id) = {std::move(who), &of, now};
     return id;
 }
 
 bool pool_hub::core::leave(std::uint64_t number) {
     const std::lock_guard lock{mutex_};
-    const time_point now = clock_now();
+    const time_point now = told_at(clock_now());
     if (!decides_.on_cancelled(number, now)) return false;
     const line_entry& left = at(waiters_, number);
     piece_of_news& told = tell(pool_event::subject::wait_ended, *left.of, 0);
@@ -51,26 +53,27 @@ bool pool_hub::core::leave(std::uint64_t number) {
 
 void pool_hub::core::warm_up(const target& to) {
     const std::lock_guard lock{mutex_};
-    decides_.on_warm_up(entry_of(to).id, clock_now());
+    decides_.on_warm_up(entry_of(to).id, told_at(clock_now()));
 }
 
 void pool_hub::core::reset(const target& to) {
     const std::lock_guard lock{mutex_};
-    if (const directory::entry* const found = targets_.find(to)) decides_.on_reset(found->id, clock_now());
+    if (const directory::entry* const found = targets_.find(to)) decides_.on_reset(found->id, told_at(clock_now()));
 }
 
 void pool_hub::core::reset() {
     const std::lock_guard lock{mutex_};
-    targets_.each([&](const directory::entry& entry) { decides_.on_reset(entry.id, clock_now()); });
+    targets_.each([&](const directory::entry& entry) { decides_.on_reset(entry.id, told_at(clock_now())); });
 }
 
 void pool_hub::core::close() {
     const std::lock_guard lock{mutex_};
-    if (!decides_.closed()) decides_.on_close(clock_now());
+    if (!decides_.closed()) decides_.on_close(told_at(clock_now()));
 }
 
 void pool_hub::core::add(const std::shared_ptr<closing>& who) {
     const std::lock_guard lock{mutex_};
+    std::erase_if(closings_, [](const auto& each) { return each.expired(); });
     closings_.push_back(who);
 }
 
@@ -79,7 +82,7 @@ bool pool_hub::core::on_opened(pool_connection& connection, report story) {
     member* const known = find(connection.id());
     if (!known) return false;
     become_idle(connection);
-    if (!decides_.on_connected(connection.id(), clock_now(), chance())) return false;
+    if (!decides_.on_connected(connection.id(), told_at(clock_now()), chance())) return false;
     if (hub_.options_.follow_dns()) {
         known->peer = followed_address(story, known->of->to);
         if (known->peer) follow();
@@ -93,7 +96,7 @@ void pool_hub::core::on_open_failed(pool_connection& connection, error_code erro
     const std::lock_guard lock{mutex_};
     member* const known = find(connection.id());
     if (!known) return;
-    const time_point now = clock_now();
+    const time_point now = told_at(clock_now());
     if (!decides_.on_connect_failed(connection.id(), now, chance())) return;
     directory::entry& of = *known->of;
     known->failed = of.last = std::make_shared<const failed_connect>(failed_connect{error, std::move(story), now});
@@ -108,7 +111,7 @@ void pool_hub::core::on_checked(pool_connection& connection, bool alive) {
     member* const known = find(connection.id());
     if (!known) return;
     if (alive) become_idle(connection);
-    decides_.on_checked(connection.id(), alive, clock_now());
+    decides_.on_checked(connection.id(), alive, told_at(clock_now()));
     if (alive) tell(pool_event::subject::checked, *known->of, known->number);
 }
 
@@ -121,7 +124,7 @@ void pool_hub::core::on_returned(pool_connection& connection, std::uint32_t loan
     lock_type lock{mutex_};
     member* const known = find(connection.id());
     if (!known) return;
-    const time_point now = clock_now();
+    const time_point now = told_at(clock_now());
     if (reusable && !decides_.closed()) become_idle(connection);
     decides_.on_returned(connection.id(), loan, reusable, now);
     tell(pool_event::subject::returned, *known->of, known->number);
@@ -132,8 +135,8 @@ void pool_hub::core::on_taken(pool_connection& connection, std::uint32_t loan) {
     const std::lock_guard lock{mutex_};
     member* const known = find(connection.id());
     if (!known) return;
-    tell(pool_event::subject::returned, *known->of, known->number);
     decides_.on_taken(connection.id(), loan);
+    tell(pool_event::subject::returned, *known->of, known->number);
     *known = {};
 }
 
@@ -159,7 +162,7 @@ void pool_hub::core::on_addresses(const target& of, const known_addresses& known
     decides_.each_open(found->id, [&](connection_id id) {
         if (const auto& peer = peer_of(id); peer && known.lack(*peer)) gone.push_back(id);
     });
-    for (const connection_id id : gone) decides_.on_address_gone(id, clock_now());
+    for (const connection_id id : gone) decides_.on_address_gone(id, told_at(clock_now()));
 }
 
 void pool_hub::core::follow() {
@@ -199,6 +202,12 @@ void pool_hub::core::watch_idle() {
         if (const member* const known = find(id); known && id != inspected_ && !known->connection->lent())
             known->connection->watch();
     to_watch_.clear();
+}
+
+// A turn does not decide by an older time than that of what it has been told.
+time_point pool_hub::core::told_at(time_point now) {
+    newest_ = std::max(newest_, now);
+    return now;
 }
 
 // --- The figures ---

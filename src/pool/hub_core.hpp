@@ -86,6 +86,7 @@ private:
         return members_[static_cast<std::uint32_t>(id)].peer;
     }
 
+    time_point told_at(time_point now);
     void follow();
     void become_idle(pool_connection& connection);
     void watch_idle();
@@ -121,6 +122,7 @@ private:
     news news_;
     std::vector<std::weak_ptr<closing>> closings_;
     std::uint64_t opened_ = 0;
+    time_point newest_ = time_point::min();  // of what was told
     std::vector<connection_id> to_watch_;
     bool watch_is_due_ = false;
     connection_id inspected_ = 0;  // at this moment, without the lock

@@ -3,6 +3,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <variant>
@@ -118,6 +119,7 @@ void pool_hub::core::turn(lock_type lock, time_point now) {
             outside(lock, [&] { hub_.options_.observer()(first.told()); });
             continue;
         }
+        now = std::max(now, newest_);
         const step next = decides_.next(now);
         if (const auto* const wait = std::get_if<wait_until>(&next)) {
             set_timer(wait->when);

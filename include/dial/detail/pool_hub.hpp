@@ -1,7 +1,8 @@
 // What is behind a pool, whatever its streams are: the core, who waits, the connections, the time. Compiled.
 //
 // One lock, held for moments. What the core says is done by one thread at a time, without the lock: whoever brings news while
-// another one is at it leaves them there and goes. So the user's code (connectors, streams, observers) is never called under it.
+// another one is at it leaves them there and goes. So the user's code (connectors, streams, observers) is never called under it,
+// but for what leads to the socket that is watched.
 #pragma once
 
 #include <dial/detail/background_wait.hpp>

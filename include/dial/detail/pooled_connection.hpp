@@ -67,7 +67,8 @@ public:
         given_up_ = true;
         if (task_) return task_->stop(self());
         lock.unlock();
-        signal_.emit(asio::cancellation_type::terminal);
+        // Not here: cancelling is for the executor, and not before what start() has left to be run there.
+        asio::post(executor_, [self = self()] { self->cancel_connect(); });
     }
 
     void check(duration limit) override {
@@ -163,7 +164,12 @@ private:
         return std::static_pointer_cast<pooled_connection>(shared_from_this());
     }
 
+    void cancel_connect() {
+        if (!connected_.load()) signal_.emit(asio::cancellation_type::terminal);
+    }
+
     void on_connected(error_code ec, Stream stream) {
+        connected_.store(true);
         story_.add(std::move(inside_));
         if (ec) return failed(ec);
         {
@@ -236,6 +242,7 @@ private:
     bool opened_ = false;
     time_point deadline_;
     asio::cancellation_signal signal_;
+    std::atomic<bool> connected_ = false;  // or not: it is over
     report story_, inside_;
 
     background_wait wait_;
