@@ -1,9 +1,9 @@
 // What a pool adds to connections that are used again and again.
 //
-//   pool idle|post HOST PORT N CLIENTS   N times acquire and return of an idle connection, by so many coroutines; or, for comparison,
-//                                        nothing but a turn of the io_context
-//   pool bare|pool HOST PORT N CLIENTS   N PINGs to a Redis server by so many coroutines, each with a connection of its own, or with
-//                                        one of a pool for each PING
+//   pool idle|try|post HOST PORT N CLIENTS   N times acquire and return of an idle connection, by so many coroutines; the same with
+//                                            try_acquire; or, for comparison, nothing but a turn of the io_context
+//   pool bare|pool|trypool HOST PORT N CLIENTS   N PINGs to a Redis server by so many coroutines, each with a connection of its own,
+//                                            or with one of a pool for each PING: acquire, or try_acquire first
 //
 // Prints one JSON object. System calls are counted by whoever runs it under strace.
 #include "counting.hpp"
@@ -61,6 +61,14 @@ asio::awaitable<void> idle(pool& from, dial::target to, long n, figures& result)
     }
 }
 
+asio::awaitable<void> try_idle(pool& from, dial::target to, long n, figures& result) {
+    for (long i = 0; i != n; ++i) {
+        auto lease = from.try_acquire(to);
+        if (!lease) lease = co_await from.acquire(to);
+        result.failed += !lease;
+    }
+}
+
 asio::awaitable<void> post(long n) {
     const auto executor = co_await asio::this_coro::executor;
     for (long i = 0; i != n; ++i) co_await asio::post(executor, asio::deferred);
@@ -79,6 +87,14 @@ asio::awaitable<void> with_pool(pool& from, dial::target to, long n, figures& re
     for (long i = 0; i != n; ++i) {
         auto [ec, lease] = co_await from.acquire(to, asio::as_tuple(asio::deferred));
         if (ec || !co_await ping(*lease)) ++result.failed;
+    }
+}
+
+asio::awaitable<void> trying_first(pool& from, dial::target to, long n, figures& result) {
+    for (long i = 0; i != n; ++i) {
+        auto lease = from.try_acquire(to);
+        if (!lease) lease = co_await from.acquire(to);
+        if (!co_await ping(*lease)) ++result.failed;
     }
 }
 
@@ -103,8 +119,10 @@ int main(int argc, char** argv) {
     const auto run = [&](long each) {
         for (int i = 0; i != clients; ++i) {
             if (what == "idle") asio::co_spawn(io, idle(connections, to, each, result), asio::detached);
+            if (what == "try") asio::co_spawn(io, try_idle(connections, to, each, result), asio::detached);
             if (what == "post") asio::co_spawn(io, post(each), asio::detached);
             if (what == "pool") asio::co_spawn(io, with_pool(connections, to, each, result), asio::detached);
+            if (what == "trypool") asio::co_spawn(io, trying_first(connections, to, each, result), asio::detached);
             if (what == "bare") asio::co_spawn(io, bare(d, to, each, result), asio::detached);
         }
         io.restart();

@@ -9,10 +9,15 @@
 
 namespace dial {
 
+template <class Stream>
+class pool;
+
 namespace detail {
 template <class Stream>
 class acquire_operation;
-}
+template <class Stream>
+struct idle_handover;
+}  // namespace detail
 
 /// The connection goes back to its pool when the lease is destroyed: leave nothing unread on it, and no operation pending.
 ///
@@ -70,6 +75,8 @@ public:
 
 private:
     friend detail::acquire_operation<Stream>;
+    friend detail::idle_handover<Stream>;
+    friend pool<Stream>;
 
     explicit lease(detail::loan loan) : loan_{std::move(loan)} {}
 

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <dial/connector.hpp>
-#include <dial/detail/acquire_operation.hpp>
+#include <dial/detail/idle_handover.hpp>
 #include <dial/detail/pool_hub.hpp>
 #include <dial/detail/pooled_connection.hpp>
 #include <dial/lease.hpp>
 #include <dial/pool_options.hpp>
 #include <dial/pool_stats.hpp>
-
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <concepts>
 #include <memory>
@@ -46,7 +44,7 @@ template <class Next, class Stream>
 concept connects_as = connects<Next> && std::same_as<typename Next::stream_type, Stream>;
 
 template <class Stream>
-struct start_acquire {
+struct acquire_on {
     using executor_type = asio::any_io_executor;
 
     std::shared_ptr<pool_hub> hub;
@@ -56,10 +54,8 @@ struct start_acquire {
     template <class Handler>
     void operator()(Handler&& handler, request what) const {
         const handler_runs where = fill_in_executor(what, handler, hub->executor());
-        using operation = acquire_operation<Stream>;
-        std::allocate_shared<operation>(asio::recycling_allocator<operation>{}, hub, std::move(what),
-            connect_handler<lease<Stream>>{std::forward<Handler>(handler)}, where)
-            ->start();
+        start_acquire<Stream>(
+            hub, std::move(what), connect_handler<lease<Stream>>{std::forward<Handler>(handler)}, where);
     }
 };
 
@@ -140,7 +136,7 @@ public:
     ///   and the report says more, also how the last connect failed. `error::timeout`, if there was no time at all, and no idle
     ///   connection. `error::too_many_waiters` (pool_options::max_waiting), `error::pool_closed`.
     /// - Cancellation: terminal, partial or total, at once; `operation_aborted`. A connect that was begun for it goes on, for
-    ///   the next.
+    ///   the next. It comes too late where an idle connection is on its way to the handler already.
     /// - Executor: the connection lives on the pool's; the handler runs on its associated executor, else on the pool's.
     /// - Lifetimes: the request's report has to live until the handler is called; the pool has not. If the handler's executor is
     ///   of another io_context than the pool's, that has to live while it waits, or the pool's has to be at rest.
@@ -148,8 +144,17 @@ public:
     template <asio::completion_token_for<void(error_code, lease<Stream>)> Token = asio::deferred_t>
     auto acquire(request what, Token&& token = Token{}) {
         return asio::async_initiate<Token, void(error_code, lease<Stream>)>(
-            detail::start_acquire<Stream>{hub_}, token, std::move(what));
+            detail::acquire_on<Stream>{hub_}, token, std::move(what));
     }
+
+    /// An idle connection to the target, now: the lease is empty if there is none, if others wait for one, or if the idle ones are to
+    /// be looked at first (pool_options::check_after, watch_idle(false)). Saves the turn of the execution context that acquire() takes:
+    ///
+    ///   auto redis = pool.try_acquire(target);
+    ///   if (!redis) redis = co_await pool.acquire(target);
+    ///
+    /// Opens nothing for the caller. Several threads may call it at once.
+    lease<Stream> try_acquire(const target& to) { return lease<Stream>{hub_->try_acquire(to)}; }
 
     /// Keeps pool_options::min_idle connections to the target ready from now on, as if it had been asked for.
     void warm_up(const target& to) { hub_->warm_up(to); }

@@ -37,6 +37,7 @@ public:
         return *(newest_ = found.get());
     }
     entry* find(const target& to) const {
+        if (newest_ && newest_->to == to) return newest_;
         const auto found = by_target_.find(to);
         return found == by_target_.end() ? nullptr : found->second.get();
     }

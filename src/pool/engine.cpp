@@ -59,6 +59,7 @@ waiter_id pool_core::on_acquire(target_id target, time_point now, time_point dea
     const slot w = waiters_.find(id);
     targets_[t].waiting.push_back(waiters_, w);
     ++targets_[t].counts.waiting;
+    ++waiting_;
     if (closed_) {
         end(w, wait_end::closed, now);
     } else {
@@ -66,6 +67,44 @@ waiter_id pool_core::on_acquire(target_id target, time_point now, time_point dea
         look_at(t);
     }
     return id;
+}
+
+std::optional<reservation> pool_core::on_reserve(target_id target, time_point now) {
+    const slot at = targets_.find(target);
+    // What is decided comes first: it may say that the idle ones are to be inspected.
+    if (at == no_slot || closed_ || rules_.inspect || !told_.empty()) return {};
+    shelf& t = targets_[at];
+    if (!t.waiting.empty() || t.idle.empty()) return {};
+    const slot c = rules_.oldest_first ? t.idle.back() : t.idle.front();
+    pooled& chosen = connections_[c];
+    if (now >= due(chosen) || needs_check(chosen, now)) return {};
+    t.warm = true;
+    const bool reused = lend(c, duration::zero());
+    if (rules_.min_idle != 0) look_at(at);
+    return reservation{connections_.id_of(c), chosen.loan, reused};
+}
+
+bool pool_core::on_confirm(connection_id connection, std::uint32_t loan, bool readable) {
+    const slot c = connections_.find(connection);
+    if (c == no_slot || connections_[c].is != state::in_use || connections_[c].loan != loan) return false;
+    pooled& lent = connections_[c];
+    if (!closed_ && !lent.retired && !readable) return true;
+    pool_counts& counts = targets_[lent.target].counts;
+    --counts.acquired;
+    if (lent.loan > 1) --counts.reused;
+    --counts.waits.counts.front();
+    if (closed_ || lent.retired) {
+        close(c, closed_ ? close_reason::pool_closed : lent.retired_why);
+        return false;
+    }
+    --lent.loan;
+    lent.readable = false;
+    --counts.in_use;
+    --in_use_;
+    become_idle(c);
+    look_at(lent.target);
+    told_.push_back(inspect{connection});
+    return false;
 }
 
 bool pool_core::on_cancelled(waiter_id waiter, time_point) {
@@ -81,6 +120,7 @@ void pool_core::leave_line(slot w) {
     const slot t = waiters_[w].target;
     targets_[t].waiting.remove(waiters_, w);
     --targets_[t].counts.waiting;
+    --waiting_;
     waiters_due_.clear(w);
     look_at(t);
 }
@@ -110,6 +150,7 @@ bool pool_core::on_connected(connection_id connection, time_point now, double ch
     made.returned = made.checked = now;
     made.dies = end_of_life(rules_, now, chance);
     become_idle(c);
+    look_at(made.target);
     return true;
 }
 
@@ -148,6 +189,8 @@ void pool_core::on_returned(connection_id connection, std::uint32_t loan, bool r
     --in_use_;
     back.returned = now;
     become_idle(c);
+    const shelf& t = targets_[back.target];
+    if (!t.waiting.empty() || t.idle.size() > rules_.max_idle) look_at(back.target);
     if (std::exchange(back.readable, false)) told_.push_back(inspect{connection});
 }
 
@@ -184,6 +227,7 @@ void pool_core::on_checked(connection_id connection, bool alive, time_point now)
     if (checked.for_waiter) --t.checks_for_waiters;
     checked.checked = now;
     become_idle(c);
+    look_at(checked.target);
 }
 
 void pool_core::on_address_gone(connection_id connection, time_point) {
@@ -233,7 +277,6 @@ void pool_core::become_idle(slot c) {
     connections_due_.set(c, due(idle));
     // The least number to keep may be exceeded now: the oldest is due after all.
     if (rules_.min_idle != 0) connections_due_.set(t.idle.back(), due(connections_[t.idle.back()]));
-    look_at(idle.target);
 }
 
 void pool_core::leave_idle(slot c) {
@@ -244,6 +287,21 @@ void pool_core::leave_idle(slot c) {
     connections_due_.clear(c);
     // While it was not the oldest one, there may have been no more than the least number to keep.
     if (rules_.min_idle != 0 && !t.idle.empty()) connections_due_.set(t.idle.back(), due(connections_[t.idle.back()]));
+}
+
+// Whether it was lent before.
+bool pool_core::lend(slot c, duration waited) {
+    leave_idle(c);
+    pooled& lent = connections_[c];
+    lent.is = state::in_use;
+    const bool reused = lent.loan++ != 0;
+    pool_counts& counts = targets_[lent.target].counts;
+    ++in_use_;
+    ++counts.in_use;
+    ++counts.acquired;
+    if (reused) ++counts.reused;
+    counts.waits.add(waited);
+    return reused;
 }
 
 void pool_core::start_checking(slot c, bool for_waiter) {

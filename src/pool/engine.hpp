@@ -15,11 +15,13 @@
 #include <pool/deadlines.hpp>
 #include <pool/slots.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -106,6 +108,13 @@ struct wait_until {  // max(): for news only
     time_point when;
     bool operator==(const wait_until&) const = default;
 };
+// An idle connection that somebody gets who has not waited for it: no step says so.
+struct reservation {
+    connection_id connection;
+    std::uint32_t loan;
+    bool reused;
+    bool operator==(const reservation&) const = default;
+};
 using step = std::variant<start_connect, cancel_connect, inspect, start_check, hand_out, close_connection, end_wait,
     forget, wait_until>;
 
@@ -118,6 +127,11 @@ public:
     void on_warm_up(target_id target, time_point now);
 
     waiter_id on_acquire(target_id target, time_point now, time_point deadline);
+    // At once, and with no place in the line: what could be handed out now as it is, if nobody else waits for the target.
+    std::optional<reservation> on_reserve(target_id target, time_point now);
+    // Before it is in its user's hands. False: it was reset, or the pool closed, in between, or it is `readable`; then it was never
+    // handed out, and is closed, or inspected first.
+    bool on_confirm(connection_id connection, std::uint32_t loan, bool readable);
     // False if it does not wait any more: a step about it has been told.
     bool on_cancelled(waiter_id waiter, time_point now);
 
@@ -141,11 +155,17 @@ public:
     void on_close(time_point now);
 
     step next(time_point now);
+    // True: it would say wait_until{earliest()}. Sooner said than that. (It may say so after a look that this does without.)
+    bool is_at_rest(time_point now) const;
+    time_point earliest() const {
+        return std::min({connections_due_.earliest(), waiters_due_.earliest(), refills_due_.earliest()});
+    }
 
     bool closed() const { return closed_; }
     // How many connections there are: in use, idle, under check and connecting.
     std::size_t size() const { return total_; }
     std::size_t in_use() const { return in_use_; }
+    std::size_t waiting() const { return waiting_; }
     const pool_counts& counts(target_id target) const { return targets_[targets_.find(target)].counts; }
     const pool_counts& forgotten() const { return forgotten_; }  // what was counted of targets that are forgotten
     // False once it was decided that it goes: the step that says so may be still to come.
@@ -210,6 +230,7 @@ private:
     void become_idle(slot c);
     void leave_idle(slot c);
     void start_checking(slot c, bool for_waiter);
+    bool lend(slot c, duration waited);
     void remove(slot c);
     void close(slot c, close_reason why);
     void give_up(slot c);
@@ -243,7 +264,7 @@ private:
     list<shelf, &shelf::unfilled> unfilled_;  // want connects for idle ones, and the pool is full
     list<shelf, &shelf::unused> unused_;
     std::deque<step> told_;  // decided, not yet said
-    std::size_t total_ = 0, in_use_ = 0;
+    std::size_t total_ = 0, in_use_ = 0, waiting_ = 0;
     bool closed_ = false;
     pool_counts forgotten_;
 };

@@ -100,14 +100,7 @@ bool pool_core::serve(slot at, time_point now, step& out) {
         const bool checked = chosen.checked >= std::max(since, chosen.returned) || !needs_check(chosen, now);
         if (checked) {
             const duration waited = waited_since(since, now);
-            leave_idle(c);
-            chosen.is = state::in_use;
-            const bool reused = chosen.loan++ != 0;
-            ++in_use_;
-            ++t.counts.in_use;
-            ++t.counts.acquired;
-            if (reused) ++t.counts.reused;
-            t.counts.waits.add(waited);
+            const bool reused = lend(c, waited);
             out = hand_out{waiters_.id_of(w), connections_.id_of(c), chosen.loan, reused, waited};
             leave_line(w);
             waiters_.remove(w);
@@ -189,6 +182,11 @@ void pool_core::turn_away(slot at, time_point now) {
         end(t.waiting.back(), wait_end::too_many, now);
 }
 
+bool pool_core::is_at_rest(time_point now) const {
+    return told_.empty() && to_serve_.empty() && to_connect_.empty() && bare_.empty() && starved_.empty() &&
+        unfilled_.empty() && unused_.size() <= rules_.remembered && now < earliest();
+}
+
 step pool_core::next(time_point now) {
     for (;;) {
         while (!told_.empty()) {
@@ -236,7 +234,7 @@ step pool_core::next(time_point now) {
             targets_.remove(t);
             return forget{id};
         }
-        return wait_until{std::min({connections_due_.earliest(), waiters_due_.earliest(), refills_due_.earliest()})};
+        return wait_until{earliest()};
     }
 }
 

@@ -9,6 +9,22 @@ pool_hub::pool_hub(const asio::any_io_executor& executor, pool_options options)
 
 pool_hub::~pool_hub() = default;
 
+loan pool_hub::try_acquire(const target& to) {
+    loan got = core_->reserve(to).got;
+    if (got && (options_.min_idle() != 0 || options_.observer())) turn();  // to open another, to tell
+    return got;
+}
+
+reserved_loan pool_hub::reserve(const target& to) {
+    return options_.observer() ? reserved_loan{} : core_->reserve(to);
+}
+
+bool pool_hub::confirm(const reserved_loan& reserved) {
+    if (!core_->confirm(reserved)) return false;
+    if (options_.min_idle() != 0) turn();  // to open another
+    return true;
+}
+
 std::uint64_t pool_hub::wait(std::weak_ptr<pool_waiter> who, const target& to, time_point now, time_point deadline) {
     return core_->wait(std::move(who), to, now, deadline);
 }

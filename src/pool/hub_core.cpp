@@ -31,6 +31,30 @@ pool_hub::core::~core() {
 
 // --- Told, under the lock ---
 
+reserved_loan pool_hub::core::reserve(const target& to) {
+    const std::lock_guard lock{mutex_};
+    const directory::entry* const of = targets_.find(to);
+    if (!of || inspected_ != 0) return {};
+    const auto reserved = decides_.on_reserve(of->id, told_at(clock_now()));
+    if (!reserved) return {};
+    member& lent = at(members_, reserved->connection);
+    lent.connection->lent(true);
+    lent.opened.reset();
+    tell(pool_event::subject::acquired, *of, lent.number).event.reused = reserved->reused;
+    return {loan{hub_.shared_from_this(), lent.connection, reserved->loan, reserved->reused}, turnovers_.load(),
+        !lent.connection->needs_watch()};
+}
+
+bool pool_hub::core::confirm(const reserved_loan& reserved) {
+    pool_connection& connection = *reserved.got.connection();
+    const bool readable = reserved.watched && connection.needs_watch();
+    if (!readable && reserved.turnovers == turnovers_.load()) return true;
+    const std::lock_guard lock{mutex_};
+    if (decides_.on_confirm(connection.id(), reserved.got.number(), readable)) return true;
+    if (find(connection.id())) connection.lent(false);  // to be inspected, and watched again
+    return false;
+}
+
 std::uint64_t pool_hub::core::wait(
     std::weak_ptr<pool_waiter> who, const target& to, time_point now, time_point deadline) {
     const std::lock_guard lock{mutex_};
@@ -58,16 +82,19 @@ void pool_hub::core::warm_up(const target& to) {
 
 void pool_hub::core::reset(const target& to) {
     const std::lock_guard lock{mutex_};
+    ++turnovers_;
     if (const directory::entry* const found = targets_.find(to)) decides_.on_reset(found->id, told_at(clock_now()));
 }
 
 void pool_hub::core::reset() {
     const std::lock_guard lock{mutex_};
+    ++turnovers_;
     targets_.each([&](const directory::entry& entry) { decides_.on_reset(entry.id, told_at(clock_now())); });
 }
 
 void pool_hub::core::close() {
     const std::lock_guard lock{mutex_};
+    ++turnovers_;
     if (!decides_.closed()) decides_.on_close(told_at(clock_now()));
 }
 
@@ -128,6 +155,7 @@ void pool_hub::core::on_returned(pool_connection& connection, std::uint32_t loan
     if (reusable && !decides_.closed()) become_idle(connection);
     decides_.on_returned(connection.id(), loan, reusable, now);
     tell(pool_event::subject::returned, *known->of, known->number);
+    if (!busy_ && news_.empty() && decides_.is_at_rest(now)) return set_timer(decides_.earliest());
     turn(std::move(lock), now);
 }
 
@@ -162,6 +190,7 @@ void pool_hub::core::on_addresses(const target& of, const known_addresses& known
     decides_.each_open(found->id, [&](connection_id id) {
         if (const auto& peer = peer_of(id); peer && known.lack(*peer)) gone.push_back(id);
     });
+    if (!gone.empty()) ++turnovers_;
     for (const connection_id id : gone) decides_.on_address_gone(id, told_at(clock_now()));
 }
 
@@ -190,13 +219,16 @@ void pool_hub::core::become_idle(pool_connection& connection) {
     post_straight(hub_.executor_, [weak = hub_.weak_from_this()] {
         const auto hub = weak.lock();
         if (!hub) return;
-        hub->turn();  // who waits by now gets them first
         hub->core_->watch_idle();
     });
 }
 
 void pool_hub::core::watch_idle() {
-    const std::lock_guard lock{mutex_};
+    lock_type lock{mutex_};
+    if (decides_.waiting() != 0) {  // they get them first
+        turn(std::move(lock), clock_now());
+        lock = lock_type{mutex_};
+    }
     watch_is_due_ = false;
     for (const connection_id id : to_watch_)
         if (const member* const known = find(id); known && id != inspected_ && !known->connection->lent())

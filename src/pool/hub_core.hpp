@@ -11,6 +11,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,8 @@ public:
 
     // --- Told, under the lock; turn() then does what follows from it ---
 
+    reserved_loan reserve(const target& to);
+    bool confirm(const reserved_loan& reserved);
     std::uint64_t wait(std::weak_ptr<pool_waiter> who, const target& to, time_point now, time_point deadline);
     bool leave(std::uint64_t number);
     void warm_up(const target& to);
@@ -122,7 +125,8 @@ private:
     news news_;
     std::vector<std::weak_ptr<closing>> closings_;
     std::uint64_t opened_ = 0;
-    time_point newest_ = time_point::min();  // of what was told
+    std::atomic<std::uint64_t> turnovers_ = 0;  // since then, connections in use may not be reused
+    time_point newest_ = time_point::min();     // of what was told
     std::vector<connection_id> to_watch_;
     bool watch_is_due_ = false;
     connection_id inspected_ = 0;  // at this moment, without the lock

@@ -28,4 +28,9 @@ std::shared_ptr<pool_connection> loan::take() noexcept {
     return connection;
 }
 
+void loan::forget() noexcept {
+    from_.reset();
+    connection_.reset();
+}
+
 }  // namespace dial::detail

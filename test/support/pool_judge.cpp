@@ -133,6 +133,54 @@ void pool_judge::acquire(std::size_t t, duration patience) {
     targets[t].warm = true;
 }
 
+bool pool_judge::reserve(std::size_t t) {
+    const bool at_rest = core.is_at_rest(now);
+    const auto got = core.on_reserve(id_of(t), now);
+    target& of = targets[t];
+    if (!got) {
+        if (!at_rest || closed || rules.inspect || !of.line.empty()) return false;
+        const std::size_t idle = count(t).idle;
+        bool all_good = idle <= rules.max_idle;
+        for (const connection& c : connections)
+            if (c.is == state::idle && c.target == t)
+                all_good = all_good && now < c.dies && now < saturating_add(came(c), rules.keep_alive) &&
+                    now < saturating_add(came(c), rules.check_after) &&
+                    (idle <= rules.min_idle || now < saturating_add(c.returned, rules.idle_timeout));
+        expect(idle == 0 || !all_good, "an idle connection was not to be had");
+        return false;
+    }
+    connection* const c = find(got->connection);
+    if (!c) return true;
+    note("reserved: " + std::to_string(place_of(got->connection)));
+    ++reservations;
+    expect(of.line.empty(), "lent to one who came later");
+    expect(!rules.inspect, "lent without a look");
+    judge_lent(*c, t, time_point::max(), got->loan, got->reused);
+    c->reserved = true;
+    of.counts.waits.add(duration::zero());
+    of.warm = true;
+    return true;
+}
+
+void pool_judge::confirm(std::size_t place, bool readable) {
+    connection& c = connections[place];
+    const bool good = core.on_confirm(c.id, c.loan, readable);
+    expect(good == (!closed && !c.retired && !readable), "whether it is still to be had");
+    c.reserved = false;
+    if (good) return;
+    ++undone;
+    pool_counts& counts = targets[c.target].counts;
+    --counts.acquired;
+    if (c.loan > 1) --counts.reused;
+    --counts.waits.counts.front();
+    if (closed) return start_closing(c, close_reason::pool_closed);
+    if (c.retired) return start_closing(c, c.why);
+    --c.loan;
+    c.readable = false;
+    become_idle(c);
+    c.to_inspect = 1;
+}
+
 void pool_judge::cancel(std::size_t place) {
     waiter& w = waiters[place];
     const bool done = core.on_cancelled(w.id, now);
@@ -191,6 +239,7 @@ void pool_judge::returned(std::size_t place, std::uint32_t loan, bool reusable) 
     connection& c = connections[place];
     core.on_returned(c.id, loan, reusable, now);
     if (c.is != state::in_use || c.loan != loan) return;
+    c.reserved = false;
     if (closed) return start_closing(c, close_reason::pool_closed);
     if (!reusable) {
         if (c.loan > 1 && !rules.inspect)
@@ -274,7 +323,10 @@ void pool_judge::everything_about(connection_id stale) {
 void pool_judge::settle(const std::function<void()>& between) {
     for (int steps = 0; ok(); ++steps) {
         expect(steps < 1000, "it does not come to rest");
+        const bool at_rest = core.is_at_rest(now);
+        const time_point earliest = core.earliest();
         const step next = core.next(now);
+        expect(!at_rest || next == step{wait_until{earliest}}, "not at rest, though it says so");
         ++told[next.index()];
         std::visit([this](const auto& s) { judge(s); }, next);
         if (std::holds_alternative<wait_until>(next)) return;
@@ -363,39 +415,45 @@ void pool_judge::judge(const start_check& s) {
     c->is = state::checking;
 }
 
+// `since`: that of who gets it; max() where nobody waited.
+void pool_judge::judge_lent(connection& c, std::size_t to, time_point since, std::uint32_t loan, bool reused) {
+    target& t = targets[to];
+    expect(!closed, "lent after close");
+    expect(c.is == state::idle, "lent, and not idle");
+    expect(c.target == to, "lent to another target");
+    expect(loan == c.loan + 1, "not a loan of its own");
+    expect(reused == (c.loan != 0), "used before?");
+    expect(c.to_inspect == 0, "lent with something to read");
+    expect(!c.dead || !strict, "lent, and dead");
+    if (rules.check_after != never && now - came(c) >= rules.check_after)
+        expect(c.checked >= std::max(since, c.returned), "lent without a check");
+    const std::size_t idle = count(c.target).idle;
+    if (came(c) < since) {
+        expect(now < c.dies, "lent beyond its life");
+        expect(idle <= rules.min_idle || now < saturating_add(c.returned, rules.idle_timeout),
+            "lent though idle for too long");
+    }
+    for (const connection& other : connections) {
+        if (other.is != state::idle || other.target != c.target) continue;
+        expect(rules.oldest_first ? other.returned >= c.returned : other.returned <= c.returned,
+            "not the one whose turn it is");
+    }
+    c.is = state::in_use;
+    c.loan = loan;
+    ++t.counts.acquired;
+    if (reused) ++t.counts.reused;
+}
+
 void pool_judge::judge(const hand_out& s) {
     note("lend " + std::to_string(place_of(s.connection)) + " to " + std::to_string(place_of(s.waiter)));
     connection* const c = find(s.connection);
     waiter* const w = find_waiter(s.waiter);
     if (!c || !w) return;
     target& t = targets[w->target];
-    expect(!closed, "lent after close");
-    expect(c->is == state::idle, "lent, and not idle");
-    expect(c->target == w->target, "lent to another target");
     expect(t.line.front() == place_of(s.waiter), "lent to one who came later");
-    expect(s.loan == c->loan + 1, "not a loan of its own");
-    expect(s.reused == (c->loan != 0), "used before?");
     expect(s.waited == now - w->since, "how long it has waited");
-    expect(c->to_inspect == 0, "lent with something to read");
-    expect(!c->dead || !strict, "lent, and dead");
     expect(!rules.inspect || c->inspected >= w->since, "lent without a look");
-    if (rules.check_after != never && now - came(*c) >= rules.check_after)
-        expect(c->checked >= std::max(w->since, c->returned), "lent without a check");
-    const std::size_t idle = count(c->target).idle;
-    if (came(*c) < w->since) {
-        expect(now < c->dies, "lent beyond its life");
-        expect(idle <= rules.min_idle || now < saturating_add(c->returned, rules.idle_timeout),
-            "lent though idle for too long");
-    }
-    for (const connection& other : connections) {
-        if (other.is != state::idle || other.target != c->target) continue;
-        expect(rules.oldest_first ? other.returned >= c->returned : other.returned <= c->returned,
-            "not the one whose turn it is");
-    }
-    c->is = state::in_use;
-    c->loan = s.loan;
-    ++t.counts.acquired;
-    if (s.reused) ++t.counts.reused;
+    judge_lent(*c, w->target, w->since, s.loan, s.reused);
     t.counts.waits.add(s.waited);
     leave_line(*w);
 }

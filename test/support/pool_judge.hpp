@@ -25,6 +25,7 @@ public:
         state is = state::gone;
         std::uint32_t loan = 0;
         bool dead = false, readable = false, retired = false;
+        bool reserved = false;                          // in use, but not confirmed
         unsigned to_inspect = 0;                        // so often
         close_reason why = close_reason::idle_timeout;  // closing, or retired
         time_point started = {}, returned = {}, checked = {}, inspected = {}, dies = {};
@@ -54,6 +55,8 @@ public:
 
     void warm_up(std::size_t target);
     void acquire(std::size_t target, duration patience);
+    bool reserve(std::size_t target);
+    void confirm(std::size_t connection, bool readable);
     void cancel(std::size_t waiter);
     void connected(std::size_t connection, double chance);
     void failed(std::size_t connection, double chance);
@@ -88,6 +91,7 @@ public:
     std::array<std::uint64_t, 9> told = {};  // steps, by kind
     std::array<std::uint64_t, close_reasons> closings = {};
     std::array<std::uint64_t, 6> ends = {};
+    std::uint64_t reservations = 0, undone = 0;
 
 private:
     struct tally {  // of a target, as it is
@@ -110,6 +114,7 @@ private:
     void retire(connection& c, close_reason why);
     bool is_oldest(const connection& c, bool of_all) const;
 
+    void judge_lent(connection& c, std::size_t target, time_point since, std::uint32_t loan, bool reused);
     void judge(const pooling::start_connect& s);
     void judge(const pooling::cancel_connect& s);
     void judge(const pooling::inspect& s);

@@ -51,6 +51,16 @@ public:
         }
         return all;
     }
+    // "a1, used before"; empty: none.
+    std::string reserve(char target = 'a') {
+        const auto got = core.on_reserve(target_of(target), now);
+        if (!got) return {};
+        std::ranges::find(connections, got->connection, &opened::id)->loan = got->loan;
+        return name_of(got->connection) + (got->reused ? ", used before" : ", new");
+    }
+    bool confirm(std::size_t connection, bool readable = false) {
+        return core.on_confirm(id(connection), loan(connection), readable);
+    }
     std::string cancel(std::size_t waiter) {
         const bool waited = core.on_cancelled(waiters.at(waiter - 1), now);
         return waited ? then() : "too late " + then();

@@ -106,6 +106,10 @@ private:
         if (what < 26) {
             const std::size_t t = random_.below(targets_);
             const duration patience = random_.one_in(2) ? never : random_.one_in(5) ? 0ms : random_.up_to(25);
+            if (random_.one_in(3)) {
+                note("reserve " + std::to_string(t));
+                if (judge.reserve(t)) return;
+            }
             note("acquire " + std::to_string(t));
             judge.acquire(t, patience);
         } else if (what < 40) {
@@ -122,6 +126,11 @@ private:
             with(state::in_use, [&](std::size_t c) {
                 const bool twice = random_.one_in(5), reusable = random_.below(5) != 0;
                 const std::uint32_t loan = judge.connections[c].loan;
+                if (judge.connections[c].reserved && random_.one_in(2)) {
+                    const bool readable = random_.one_in(3);
+                    note((readable ? "confirm, readable: " : "confirm ") + std::to_string(c));
+                    return judge.confirm(c, readable);
+                }
                 note((reusable ? "return " : "discard ") + std::to_string(c));
                 judge.returned(c, loan, reusable);
                 if (twice) judge.returned(c, loan, true);
@@ -232,6 +241,7 @@ TEST(pool_properties, hold_in_random_schedules) {
     std::array<std::uint64_t, 9> told = {};
     std::array<std::uint64_t, close_reasons> closings = {};
     std::array<std::uint64_t, 6> ends = {};
+    std::uint64_t reservations = 0, undone = 0;
     const auto add = [](auto& to, const auto& more) {
         for (std::size_t i = 0; i != to.size(); ++i) to[i] += more[i];
     };
@@ -241,6 +251,8 @@ TEST(pool_properties, hold_in_random_schedules) {
         add(told, s.judge.told);
         add(closings, s.judge.closings);
         add(ends, s.judge.ends);
+        reservations += s.judge.reservations;
+        undone += s.judge.undone;
         if (s.judge.ok()) continue;
         std::string log;
         schedule again{seed, &log};
@@ -252,6 +264,8 @@ TEST(pool_properties, hold_in_random_schedules) {
     for (const std::uint64_t count : told) EXPECT_GT(count, schedules / 20) << "a kind of step was rare";
     for (const std::uint64_t count : closings) EXPECT_GT(count, schedules / 200) << "a reason to close was rare";
     for (const std::uint64_t count : ends) EXPECT_GT(count, schedules / 50) << "a way to end a wait was rare";
+    EXPECT_GT(reservations, schedules / 20);
+    EXPECT_GT(undone, schedules / 100);
 }
 
 }  // namespace

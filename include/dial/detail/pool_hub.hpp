@@ -93,15 +93,27 @@ public:
     pool_connection* connection() const noexcept { return connection_.get(); }
     bool reused() const noexcept { return reused_; }
 
+    const std::shared_ptr<pool_hub>& from() const noexcept { return from_; }
+    std::uint32_t number() const noexcept { return number_; }
+
     void give_back(bool reusable) noexcept;
     // It is not the pool's any more.
     std::shared_ptr<pool_connection> take() noexcept;
+    // The pool has it back already.
+    void forget() noexcept;
 
 private:
     std::shared_ptr<pool_hub> from_;
     std::shared_ptr<pool_connection> connection_;
     std::uint32_t number_ = 0;
     bool reused_ = false;
+};
+
+// An idle connection for somebody who need not wait, until it is theirs: in between it may end, or be no longer wanted.
+struct reserved_loan {
+    loan got;
+    std::uint64_t turnovers = 0;
+    bool watched = false;
 };
 
 // Somebody who waits. Told once, by any thread, with no lock held.
@@ -125,6 +137,13 @@ public:
     const asio::any_io_executor& executor() const noexcept { return executor_; }
     const work_counter& counter() const noexcept { return counter_; }
     const pool_options& options() const noexcept { return options_; }
+
+    // One that is idle, if there is one and nobody waits.
+    loan try_acquire(const target& to);
+    // The same for later. Not where an observer is to be told, for whom it would be too early.
+    reserved_loan reserve(const target& to);
+    // Whether it is still to be had; if not, the pool has it back, and the loan is to be forgotten. A turn is due then.
+    bool confirm(const reserved_loan& reserved);
 
     // Gets in line. turn() then tells whose turn it is. Returns its number.
     std::uint64_t wait(std::weak_ptr<pool_waiter> who, const target& to, time_point now, time_point deadline);
