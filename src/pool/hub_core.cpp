@@ -8,18 +8,10 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 #include <vector>
 
 namespace dial::detail {
-namespace {
-
-time_point clock_now() {
-    return std::chrono::steady_clock::now();
-}
-
-}  // namespace
 
 pool_hub::core::core(pool_hub& hub)
     : hub_{hub}, decides_{rules_of(hub.options_)}, news_{static_cast<bool>(hub.options_.observer())},

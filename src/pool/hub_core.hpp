@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -89,6 +90,7 @@ private:
         return members_[static_cast<std::uint32_t>(id)].peer;
     }
 
+    static time_point clock_now() { return std::chrono::steady_clock::now(); }
     time_point told_at(time_point now);
     void follow();
     void become_idle(pool_connection& connection);
@@ -97,7 +99,7 @@ private:
     void turn(lock_type lock, time_point now);
     template <class Action>
     static void outside(lock_type& lock, Action action);
-    void act(const start_connect& todo, lock_type& lock);
+    void act(const pooling::start_connect& todo, lock_type& lock);
     void act(const cancel_connect& todo, lock_type& lock);
     void act(const inspect& todo, lock_type& lock);
     void act(const start_check& todo, lock_type& lock);

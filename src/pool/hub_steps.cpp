@@ -4,18 +4,10 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 #include <variant>
 
 namespace dial::detail {
-namespace {
-
-time_point clock_now() {
-    return std::chrono::steady_clock::now();
-}
-
-}  // namespace
 
 // Without the lock. What `action` owns goes there too: the last of a stream, a waiter or a connector may be the user's.
 template <class Action>
@@ -28,7 +20,7 @@ void pool_hub::core::outside(lock_type& lock, Action action) {
     lock.lock();
 }
 
-void pool_hub::core::act(const start_connect& todo, lock_type& lock) {
+void pool_hub::core::act(const pooling::start_connect& todo, lock_type& lock) {
     auto made = hub_.make(todo.connection);
     directory::entry& of = targets_.at(todo.target);
     member& added = at(members_, todo.connection);

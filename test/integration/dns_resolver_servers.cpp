@@ -142,7 +142,7 @@ TEST_F(dns_resolver_servers, that_fail_mean_try_again_and_those_that_refuse_no_r
     const std::pair<rcode, error_code> all[] = {{rcode::server_failure, try_again}, {rcode::refused, no_recovery},
         {rcode::not_implemented, no_recovery}, {rcode::format_error, no_recovery}};
     for (const auto& [code, ec] : all) {
-        server.on("fails.test", [code = code](const dns_question&) { return dns_replies{failing(code)}; });
+        server.on("fails.test", [said = code](const dns_question&) { return dns_replies{failing(said)}; });
         const answer none = ask("fails.test");
         EXPECT_EQ(none.error(), ec) << static_cast<int>(code);
         EXPECT_TRUE(none.empty());

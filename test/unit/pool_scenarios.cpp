@@ -129,7 +129,7 @@ private:
                 EXPECT_GT(wakes_, now_);
                 return;
             }
-            std::visit([this](const auto& todo) { act(todo); }, next);
+            std::visit([this](const auto& todo) { this->act(todo); }, next);
         }
         ADD_FAILURE() << "it does not come to rest at " << at().count() << " ns";
     }
