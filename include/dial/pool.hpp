@@ -139,7 +139,8 @@ public:
     ///   the next. It comes too late where an idle connection is on its way to the handler already.
     /// - Executor: the connection lives on the pool's; the handler runs on its associated executor, else on the pool's.
     /// - Lifetimes: the request's report has to live until the handler is called; the pool has not. If the handler's executor is
-    ///   of another io_context than the pool's, that has to live while it waits, or the pool's has to be at rest.
+    ///   of another io_context than the pool's, that has to live while it waits, or the pool's has to be at rest; and the pool's has
+    ///   to live until the handler was called or is gone, for it may own a connection by then.
     /// - Threads: several at once.
     template <asio::completion_token_for<void(error_code, lease<Stream>)> Token = asio::deferred_t>
     auto acquire(request what, Token&& token = Token{}) {
@@ -148,7 +149,7 @@ public:
     }
 
     /// An idle connection to the target, now: the lease is empty if there is none, if others wait for one, or if the idle ones are to
-    /// be looked at first (pool_options::check_after, watch_idle(false)). Saves the turn of the execution context that acquire() takes:
+    /// be looked at first (pool_options::check_after, watch_idle(false)), or just are. Saves the turn of the execution context that acquire() takes:
     ///
     ///   auto redis = pool.try_acquire(target);
     ///   if (!redis) redis = co_await pool.acquire(target);
