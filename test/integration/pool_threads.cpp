@@ -8,6 +8,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -18,8 +19,10 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -52,15 +55,49 @@ protected:
         std::atomic<int> begun = 0, ended = 0, got = 0;
     };
 
-    // One connection is never two users'.
-    static void use(lease<fake_stream>& held) { ASSERT_TRUE(held->is_open()); }
+    // Of a connection, as long as it lives. One connection is never two users'.
+    class user {
+    public:
+        user(many_threads& test, lease<fake_stream> held) : test_{&test}, held_{std::move(held)} {
+            EXPECT_TRUE(held_->is_open());
+            const std::lock_guard lock{test_->mutex_};
+            EXPECT_TRUE(test_->used_.insert(&*held_).second);
+        }
+        user(user&& other) noexcept = default;
+        user& operator=(user&& other) noexcept {
+            end();
+            held_ = std::move(other.held_);
+            return *this;
+        }
+        ~user() { end(); }
+
+        void discard() {
+            forget();
+            held_.discard();
+        }
+
+    private:
+        void forget() {
+            if (!held_) return;
+            const std::lock_guard lock{test_->mutex_};
+            test_->used_.erase(&*held_);
+        }
+        void end() {
+            forget();
+            held_.give_back();
+        }
+
+        many_threads* test_;
+        lease<fake_stream> held_;
+    };
 
     asio::awaitable<void> client(pool<fake_stream>& p, unsigned number, int rounds, counts_of_acquires& acquires) {
         const auto executor = co_await asio::this_coro::executor;
         std::minstd_rand random{number + 1};
-        std::vector<lease<fake_stream>> kept;
+        std::vector<user> kept;
         for (int i = 0; i != rounds; ++i) {
             const std::string to = "db:" + std::to_string(1 + random() % 3);
+            if (auto held = p.try_acquire(to)) kept.emplace_back(*this, std::move(held));
             const auto signal = std::make_shared<asio::cancellation_signal>();
             asio::steady_timer soon{executor};
             if (random() % 4 == 0) {  // emitted where the operation's executor runs
@@ -76,15 +113,21 @@ protected:
             ++acquires.ended;
             if (!ec) {
                 ++acquires.got;
-                use(held);
-                if (random() % 5 == 0) held.discard();
-                if (held && random() % 3 == 0) kept.push_back(std::move(held));
+                user own{*this, std::move(held)};
+                if (random() % 5 == 0)
+                    own.discard();
+                else if (random() % 3 == 0)
+                    kept.push_back(std::move(own));
             }
             while (kept.size() > random() % 3) kept.pop_back();
             if (random() % 50 == 0) p.reset("db:1");
             if (random() % 50 == 0) static_cast<void>(p.stats());
         }
     }
+
+private:
+    std::mutex mutex_;
+    std::set<const fake_stream*> used_;
 };
 
 TEST_P(many_threads, lose_no_acquire_and_no_connection) {
@@ -128,6 +171,49 @@ TEST_P(many_threads, lose_no_acquire_and_no_connection) {
     }
     run_ready(io);
     std::this_thread::sleep_for(2ms);  // connects that were given up end by themselves
+    run_ready(io);
+    EXPECT_EQ(fake_stream::open_now(), 0);
+}
+
+TEST_P(many_threads, may_try_to_acquire_from_anywhere) {
+    asio::io_context io;
+    std::atomic<unsigned> seed = 1;
+    std::atomic<int> got = 0;
+    constexpr int rounds = 2000;
+    {
+        pool<fake_stream> p{io, connector<fake_stream>{io, moody(seed)}, pool_options().min_idle(4).max_per_target(6)};
+        p.warm_up("db:1");
+        const auto work = asio::make_work_guard(io);
+        std::vector<std::thread> threads;
+        threads.emplace_back([&] { io.run(); });
+        for (int i = 0; i != GetParam(); ++i)
+            threads.emplace_back([&, random = std::minstd_rand{static_cast<unsigned>(i) + 1}]() mutable {
+                for (int j = 0; j != rounds || (got == 0 && j < 1000 * rounds); ++j) {
+                    if (auto held = p.try_acquire("db:1")) {
+                        user own{*this, std::move(held)};
+                        ++got;
+                        if (random() % 20 == 0) own.discard();
+                    }
+                    if (random() % 100 == 0) p.reset("db:1");
+                    if (random() % 10 == 0)
+                        p.acquire("db:1", [this](error_code ec, lease<fake_stream> held) {
+                            if (!ec) user{*this, std::move(held)};
+                        });
+                }
+            });
+        for (std::size_t i = 1; i != threads.size(); ++i) threads[i].join();
+        p.close();
+        io.stop();
+        threads[0].join();
+        EXPECT_GT(got, 0);
+        EXPECT_FALSE(p.try_acquire("db:1"));
+        run_until(io, [&] {
+            io.poll();
+            return p.stats().total.in_use == 0 && p.stats().total.waiting == 0;
+        });
+    }
+    run_ready(io);
+    std::this_thread::sleep_for(2ms);
     run_ready(io);
     EXPECT_EQ(fake_stream::open_now(), 0);
 }
