@@ -122,5 +122,5 @@ int main(int argc, char** argv) {
     std::printf("a server that works on %d requests at a time, %d ms each; %d clients\n", workers,
         static_cast<int>(std::chrono::milliseconds{work}.count()), clients);
     std::printf("connections  requests/s  waits: half    99 %%  answers: half    99 %%\n");
-    for (const std::size_t size : {1, 2, 4, 8, 16, 64}) measure(size, seconds);
+    for (const unsigned size : {1u, 2u, 4u, 8u, 16u, 64u}) measure(size, seconds);
 }
